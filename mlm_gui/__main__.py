@@ -1,0 +1,253 @@
+"""The shell: the same verbs as the page. `mlm-gui` alone opens the page; see `mlm-gui --help`."""
+
+import argparse
+import dataclasses
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from mlm_gui.errors import UserError
+from mlm_gui.services.limits import LAPTOP, PROFILES
+
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in the same three sentences as everything else."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError("The command was not understood.", f"{message[0].upper()}{message[1:]}.", f"See `{self.prog} --help`.")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and exits: 0 done, 2 something the person can put right, 130 interrupted."""
+    try:
+        options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+        options.command(options)
+    except UserError as error:
+        print(error.what, error.why, error.do, sep="\n", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left, for example `| head`
+        sys.exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="mlm-gui", description="Teach a BERT-like model the language of your own texts. Without a command it opens the page.")
+    _page_options(parser)
+    parser.set_defaults(command=_app)
+    commands = parser.add_subparsers(title="commands", metavar="", parser_class=_Parser)
+
+    def command(name: str, what: str, does) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=what, description=what)
+        sub.set_defaults(command=does)
+        if does is not _app:
+            sub.add_argument("--json", action="store_true", help="print machine-readable lines on standard output")
+        return sub
+
+    _page_options(command("app", "opens the page", _app))
+
+    text = command("text", "reads files and reports what is in them", _text)
+    text.add_argument("files", nargs="+", metavar="FILE")
+    text.add_argument("--model", default="starter", help="whose tokenizer counts the tokens (default: starter)")
+
+    mask = command("mask", "draws masks over a text, once, explained", _mask)
+    mask.add_argument("text", metavar="TEXT")
+    mask.add_argument("--model", default="starter")
+    mask.add_argument("--rate", type=float, default=0.15, help="chance of each token to be chosen (default: 0.15)")
+    mask.add_argument("--seed", type=int, default=0)
+    mask.add_argument("--unit", choices=["token"], default="token")
+
+    train = command("train", "trains a model on texts, into a run folder", _train)
+    train.add_argument("files", nargs="+", metavar="FILE")
+    train.add_argument("--model", default="starter", help="starter, a folder, a Hub id, or run:ID (default: starter)")
+    train.add_argument("--out", type=Path, help="the run folder; without it the run goes to the home folder, where the page lists it")
+    train.add_argument("--recipe", choices=["recommended", "quick", "thorough"], default="recommended")
+    train.add_argument("--held-out", type=float, default=0.1, help="share of the paragraphs kept unseen (default: 0.1)")
+    train.add_argument("--epochs", type=int, help="passes over the text")
+    train.add_argument("--max-steps", type=int, help="stop after this many steps")
+    train.add_argument("--learning-rate", type=float, help="peak rate; 0 chooses one for the model's size")
+    train.add_argument("--tokens-per-step", type=int)
+    train.add_argument("--mask-rate", type=float)
+    train.add_argument("--seed", type=int, help="decides the split, the order and every mask")
+    _home_option(train)
+
+    fill = command("fill", "fills the blanks of a sentence", _fill)
+    fill.add_argument("text", metavar="TEXT", help="with [MASK], <mask> or ___ where a word is missing")
+    fill.add_argument("--model", default="starter")
+    fill.add_argument("--against", help="a second model to compare with")
+    fill.add_argument("--top", type=int, default=5)
+    _home_option(fill)
+
+    runs = command("runs", "lists the runs of a home folder", _runs)
+    _home_option(runs)
+    return parser
+
+
+def _home_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--home", type=Path, help="where texts and runs are kept (default: $MLM_GUI_HOME or ~/.mlm-gui)")
+
+
+def _page_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--profile", choices=sorted(PROFILES), help="limits: laptop, or hosted where strangers visit (default: hosted on a Space, else laptop)")
+    _home_option(parser)
+
+
+def _studio(options: argparse.Namespace):
+    from mlm_gui.services.store import default_home
+    from mlm_gui.services.studio import Studio
+
+    return Studio.open((options.home if "home" in options else None) or default_home(), LAPTOP)
+
+
+def _print(record: dict) -> None:
+    print(json.dumps(record, ensure_ascii=False), flush=True)
+
+
+def _app(options: argparse.Namespace) -> None:
+    from mlm_gui.ui.app import serve
+
+    serve(host=options.host, port=options.port, home=options.home, profile=options.profile)
+
+
+def _text(options: argparse.Namespace) -> None:
+    from mlm_gui.core.documents import Corpus, Document, read_document
+    from mlm_gui.core.duplicates import near_duplicates
+    from mlm_gui.core.model import load_tokenizer
+    from mlm_gui.core.shatter import shattered_words
+    from mlm_gui.core.tokens import tokenize
+
+    tokenizer = load_tokenizer(options.model)
+    documents: list[Document] = []
+    refused: list[dict] = []
+    for file in options.files:
+        try:
+            documents.append(read_document(Path(file), file))
+        except UserError as error:
+            refused.append({"file": file, "what": error.what, "why": error.why, "do": error.do})
+    if not documents:
+        raise UserError(*(refused[0][part] for part in ("what", "why", "do")))
+    corpus = Corpus(Path(options.files[0]).stem, tuple(documents))
+    counts = corpus.statistics()
+    tokens = tokenize(corpus.paragraphs, tokenizer, 512).num_tokens
+    words = shattered_words(corpus.paragraphs, tokenizer)
+    near = near_duplicates(corpus.paragraphs)
+    if options.json:
+        _print({
+            "paragraphs": counts.num_paragraphs, "words": counts.num_words, "tokens": tokens, "longest_words": counts.longest_words,
+            "duplicates": counts.num_duplicates, "near_duplicates": len(near) - counts.num_duplicates, "leaks": _num_leaks(corpus), "shattered": [dataclasses.asdict(word) for word in words], "refused": refused,
+        })
+        return
+    print(f"{counts.num_paragraphs:,} paragraphs, {counts.num_words:,} words, {tokens:,} tokens; the longest paragraph has {counts.longest_words:,} words.")
+    print(f"{counts.num_duplicates:,} paragraphs repeat an earlier one, {len(near) - counts.num_duplicates:,} more nearly do.")
+    for word in words[:10]:
+        print(f"  {word.word} (×{word.count}) → {' '.join(word.pieces)}")
+    for refusal in refused:
+        print(f"Refused: {refusal['what']} {refusal['why']} {refusal['do']}", file=sys.stderr)
+
+
+def _num_leaks(corpus) -> int:
+    """Held-out paragraphs of the usual split that repeat, or nearly repeat, one that would be trained on."""
+    from mlm_gui.core.duplicates import near_duplicates
+
+    if len(corpus.paragraphs) < 2:
+        return 0
+    split = corpus.split()
+    return sum(earlier < len(split.train) <= later for earlier, later in near_duplicates(split.train + split.held_out))
+
+
+def _mask(options: argparse.Namespace) -> None:
+    from mlm_gui.core.draw import as_record, draw_masks
+    from mlm_gui.core.masking import MaskPolicy
+    from mlm_gui.core.model import load_tokenizer
+
+    draw = draw_masks(load_tokenizer(options.model), options.text, MaskPolicy(rate=options.rate), options.seed)
+    if options.json:
+        _print(as_record(draw))
+        return
+    for token in draw.tokens:
+        print(f"{token.token:>16} → {token.seen:<16} {token.why}")
+    low, high = draw.expected
+    print(f"{draw.num_chosen} of {draw.num_maskable} chosen; chance gives {low} to {high}.")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from mlm_gui.core.documents import Corpus
+    from mlm_gui.core.training import RECIPES, Evaluated, Started, Stepped, as_record
+    from mlm_gui.services.runs import Run, finetune
+
+    changes = {name: getattr(options, name) for name in ("epochs", "max_steps", "learning_rate", "tokens_per_step", "mask_rate", "seed")}
+    config = dataclasses.replace(RECIPES[options.recipe], **{name: value for name, value in changes.items() if value is not None})
+    studio = _studio(options)
+    corpus = Corpus.from_files(options.files)
+    studio.models.tokenizer(options.model)  # an unknown model is refused before a run folder is made
+    where = (corpus, options.model, config, options.held_out, config.seed)
+    run = Run.create(options.out.absolute(), *where) if options.out else studio.runs.create(*where)
+
+    asked_to_stop = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked_to_stop.append(True))
+    bar, evaluations = None, []
+    for event in finetune(run, studio.models.load, lambda: bool(asked_to_stop)):
+        if isinstance(event, Evaluated):
+            evaluations.append(event)
+        if options.json:
+            _print(as_record(event))
+        elif isinstance(event, Started):
+            bar = tqdm(total=event.total_steps, unit="step", file=sys.stderr)
+        elif isinstance(event, Stepped) and bar is not None:
+            bar.set_postfix(epoch=f"{event.epoch:.1f}", loss=f"{event.loss:.2f}", refresh=False)
+            bar.update()
+    if bar is not None:
+        bar.close()
+        before, after = evaluations[0], evaluations[-1]
+        print(f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} hidden tokens, the same both times); {after.seconds:.0f} s.")
+        print(f"First guess right: {before.top1:.1%} before, {after.top1:.1%} after.")
+        print(f"The model is in {run.model_folder}")
+    if asked_to_stop:
+        print(f"Interrupted after {evaluations[-1].step} steps; the model so far is kept in {run.model_folder}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _fill(options: argparse.Namespace) -> None:
+    models = _studio(options).models
+    answers = [models.fill(name, options.text, options.top) for name in (options.model, options.against) if name]
+    if options.json:
+        records = [[dataclasses.asdict(blank) for blank in blanks] for blanks in answers]
+        _print({"blanks": records[0], **({"against": records[1]} if options.against else {})})
+        return
+    for name, blanks in zip((options.model, options.against), answers, strict=False):
+        for number, blank in enumerate(blanks, start=1):
+            print(f"{name}, blank {number}: " + ", ".join(f"{guess.token} {guess.probability:.1%}" for guess in blank.guesses))
+
+
+def _runs(options: argparse.Namespace) -> None:
+    runs = _studio(options).runs.all()
+    for run in runs:
+        history, job = run.history(), run.job
+        record = {
+            "id": run.id, "state": run.state, "name": job.name if job else None, "model": job.model if job else None, "created": job.created if job else None,
+            "steps": history.num_steps, "loss_before": history.evaluations[0].loss if history.evaluations else None,
+            "loss_after": history.evaluations[-1].loss if history.evaluations else None, "folder": str(run.folder),
+        }
+        if options.json:
+            _print(record)
+        else:
+            print(f"{record['id']}  {record['state']:<11}  {record['steps']:>6} steps  {record['name'] or 'unreadable'}")
+    if not runs and not options.json:
+        print("There are no runs yet.")
+
+
+if __name__ == "__main__":
+    main()

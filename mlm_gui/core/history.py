@@ -1,0 +1,51 @@
+"""What a run has shown so far, folded from its events; charts and facts are functions of it."""
+
+from dataclasses import dataclass, field
+
+from mlm_gui.core.training import Evaluated, Event, Failed, Finished, Saved, Started, Stepped
+
+SMOOTHING_STEPS = 10
+"""The smooth line is an exponential average over about this many steps."""
+
+
+@dataclass
+class History:
+    """Grows by `add`; never reads anything but the events it is given."""
+
+    started: Started | None = None
+    losses: list[float] = field(default_factory=list)
+    """Loss of each step, in order."""
+    smoothed: list[float] = field(default_factory=list)
+    """Exponential average of the losses, corrected for its start (Kingma & Ba 2015, section 3)."""
+    evaluations: list[Evaluated] = field(default_factory=list)
+    latest: Stepped | None = None
+    saved: Saved | None = None
+    ended: Finished | Failed | None = None
+    _average: float = 0.0
+
+    def add(self, event: Event) -> None:
+        """Takes the next event of the run."""
+        if isinstance(event, Started):
+            self.started = event
+        elif isinstance(event, Stepped):
+            self._average += (event.loss - self._average) / SMOOTHING_STEPS
+            self.losses.append(event.loss)
+            self.smoothed.append(self._average / (1 - (1 - 1 / SMOOTHING_STEPS) ** len(self.losses)))
+            self.latest = event
+        elif isinstance(event, Evaluated):
+            self.evaluations.append(event)
+        elif isinstance(event, Saved):
+            self.saved = event
+        else:
+            self.ended = event
+
+    @property
+    def num_steps(self) -> int:
+        return len(self.losses)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace so far; None before the second step or after the end."""
+        if not self.started or not self.latest or self.latest.step < 2 or self.ended:
+            return None
+        return self.latest.seconds / self.latest.step * (self.started.total_steps - self.latest.step)

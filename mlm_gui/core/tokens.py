@@ -1,0 +1,90 @@
+"""Paragraphs -> token ids, laid end to end without padding, and the packs a step is made of."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mlm_gui.errors import UserError
+
+PARAGRAPHS_PER_CALL = 1_000
+"""How many paragraphs the tokenizer is given at once."""
+
+
+@dataclass(frozen=True)
+class TokenStore:
+    """Sequences laid end to end; each is one paragraph, or a part of a paragraph longer than the model can read."""
+
+    ids: np.ndarray
+    """int32 [N]."""
+    offsets: np.ndarray
+    """int64 [S + 1]; sequence s is ids[offsets[s]:offsets[s + 1]], special tokens included."""
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.ids)
+
+    @property
+    def num_sequences(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 [S]."""
+        return np.diff(self.offsets)
+
+    def pack(self, sequences: np.ndarray) -> "Pack":
+        """The named sequences, in that order, as one flat row."""
+        parts = [self.ids[self.offsets[s] : self.offsets[s + 1]] for s in sequences]
+        return Pack(torch.from_numpy(np.concatenate(parts).astype(np.int64)), torch.tensor([len(part) for part in parts]))
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Whole sequences laid end to end; no padding, and no attention from one to another."""
+
+    input_ids: torch.Tensor
+    """int64 [N]."""
+    lengths: torch.Tensor
+    """int64 [S], tokens of each sequence; they sum to N."""
+
+    @property
+    def sequences(self) -> torch.Tensor:
+        """int64 [N], the number of the sequence each token belongs to."""
+        return torch.repeat_interleave(torch.arange(len(self.lengths)), self.lengths)
+
+    @property
+    def positions(self) -> torch.Tensor:
+        """int64 [N], 0, 1, 2 … starting anew with each sequence."""
+        starts = torch.cumsum(self.lengths, 0) - self.lengths
+        return torch.arange(len(self.input_ids)) - torch.repeat_interleave(starts, self.lengths)
+
+
+def tokenize(paragraphs: Sequence[str], tokenizer, max_length: int) -> TokenStore:
+    """Token ids of all paragraphs; one longer than `max_length` tokens is split into several sequences, and nothing is dropped.
+
+    The tokenizer adds its own special tokens to every sequence. Raises UserError for a tokenizer without a fast version.
+    """
+    if not tokenizer.is_fast:
+        raise UserError("This model's tokenizer cannot be used.", "It has no fast version, which splitting long paragraphs without loss needs.", "Choose a model that ships a tokenizer.json file.")
+    rows: list[list[int]] = []
+    for start in range(0, len(paragraphs), PARAGRAPHS_PER_CALL):
+        rows += tokenizer(
+            list(paragraphs[start : start + PARAGRAPHS_PER_CALL]), truncation=True, max_length=max_length, stride=0, return_overflowing_tokens=True,
+            return_attention_mask=False, return_token_type_ids=False,
+        )["input_ids"]
+    ids = np.concatenate([np.asarray(row, dtype=np.int32) for row in rows]) if rows else np.zeros(0, np.int32)
+    return TokenStore(ids, np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64))
+
+
+def packs(lengths: np.ndarray, tokens_per_pack: int, order: np.ndarray) -> Iterator[np.ndarray]:
+    """Cuts the sequences, taken in `order`, into packs of nearly equal size, close to and about `tokens_per_pack` tokens each.
+
+    lengths: int64 [S]. order: int64 [S], a permutation. Yields arrays of sequence numbers; each sequence stands in exactly one.
+    """
+    taken = lengths[order]
+    num_packs = max(1, round(taken.sum() / tokens_per_pack))
+    middles = np.cumsum(taken) - taken / 2
+    pack_of = np.minimum((middles * num_packs / taken.sum()).astype(np.int64), num_packs - 1)
+    yield from np.split(order, np.flatnonzero(np.diff(pack_of)) + 1)

@@ -1,0 +1,23 @@
+"""A run's model as one zip file to take away."""
+
+import re
+import zipfile
+from pathlib import Path
+
+from mlm_gui.errors import UserError
+from mlm_gui.services.runs import Run
+
+
+def export_zip(run: Run, folder: Path) -> Path:
+    """Writes the model with its tokenizer and card as a zip under `folder` and returns its path. Raises UserError when there is no model."""
+    if not run.has_model:
+        raise UserError("There is no model to download yet.", "The run has not saved one.", "Wait until it ends, or press Stop and keep.")
+    name = re.sub(r"[^A-Za-z0-9]+", "-", run.job.name if run.job else "").strip("-").lower()[:60] or "model"
+    place = folder / run.id
+    place.mkdir(parents=True, exist_ok=True)
+    path, aside = place / f"{name}.zip", place / f"{name}.zip.partial"
+    with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(run.model_folder.iterdir()):
+            archive.write(file, f"{name}/{file.name}")
+    aside.replace(path)
+    return path

@@ -1,0 +1,97 @@
+"""The server's one training thread: runs wait their turn, and a closed page changes nothing."""
+
+import contextlib
+import contextvars
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.training import Failed, Finished
+from mlm_gui.errors import UserError
+from mlm_gui.services.limits import Limits
+from mlm_gui.services.runs import Run, finetune
+
+log = logging.getLogger(__name__)
+
+
+class Trainer:
+    """Trains runs one after the other, in the order they were submitted."""
+
+    def __init__(self, load: Callable[[str], MaskedLM], limits: Limits) -> None:
+        self._load, self._limits = load, limits
+        self._waiting: list[tuple[Run, threading.Event, contextvars.Context]] = []
+        self._current: tuple[Run, threading.Event] | None = None
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, run: Run) -> None:
+        """Puts the run in the queue. Raises UserError when its owner has too many waiting."""
+        with self._changed:
+            mine = sum(other.job.owner == run.job.owner for other in self._all())
+            if mine >= self._limits.max_waiting_runs:
+                raise UserError("This run was not started.", f"You have {mine} training or waiting, and the limit here is {self._limits.max_waiting_runs}.", "Wait until one ends, or stop it.")
+            self._waiting.append((run, threading.Event(), contextvars.copy_context()))
+            run.queue_lock.acquire(timeout=0)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="training", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def stop(self, run: Run) -> bool:
+        """Asks the run to end after its current step, keeping its model; a waiting one is taken from the queue. False when it is neither."""
+        with self._changed:
+            if self._current and self._current[0].id == run.id:
+                self._current[1].set()
+                return True
+            for entry in self._waiting:
+                if entry[0].id == run.id:
+                    self._waiting.remove(entry)
+                    run.append(Finished(0, "stopped", 0.0))
+                    run.queue_lock.release()
+                    return True
+        return False
+
+    def position(self, run: Run) -> int:
+        """How many runs come before this one; 0 when it trains, or is not here."""
+        with self._changed:
+            ids = [other.id for other in self._all()]
+        return ids.index(run.id) if run.id in ids else 0
+
+    def close(self, timeout: float = 20.0) -> None:
+        """Stops the current run after its step, waits until it is saved, and leaves waiting runs unstarted."""
+        with self._changed:
+            self._waiting.clear()
+            if self._current:
+                self._current[1].set()
+            self._changed.wait_for(lambda: self._current is None, timeout)
+
+    def _all(self) -> list[Run]:
+        return ([self._current[0]] if self._current else []) + [run for run, _, _ in self._waiting]
+
+    def _work(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):  # so that the page stays quick; Windows has no such call
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                run, stop, context = self._waiting.pop(0)
+                self._current = (run, stop)
+            try:
+                context.run(self._train, run, stop)
+            finally:
+                with self._changed:
+                    self._current = None
+                    self._changed.notify_all()
+
+    def _train(self, run: Run, stop: threading.Event) -> None:
+        try:
+            for _ in finetune(run, self._load, stop.is_set):
+                pass
+        except UserError as error:
+            log.info("run %s failed: %s", run.id, error)  # it stands in the run's own events
+        except Exception as error:  # the thread must outlive any run; the person is told in the run's events
+            log.exception("run %s failed", run.id)
+            with contextlib.suppress(OSError):
+                run.append(Failed("Training stopped.", f"An unexpected error came up ({type(error).__name__}).", "Start it again; if it comes back, report it with the server's log."))

@@ -1,0 +1,79 @@
+"""Models by the names people use: "starter", a folder, a Hub id, or "run:ID". Loaded ones are kept for the next question."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from mlm_gui.core.filling import Blank, Comparison, compare, fill
+from mlm_gui.core.model import STARTER, MaskedLM, load_tokenizer
+from mlm_gui.errors import UserError
+from mlm_gui.services.limits import Limits
+from mlm_gui.services.runs import Runs
+
+KEPT_MODELS = 3
+"""Loaded models kept in memory; the one unused longest goes first."""
+
+
+class Models:
+    """Finds, checks and keeps models; predictions run one at a time."""
+
+    def __init__(self, runs: Runs, limits: Limits) -> None:
+        self._runs, self._limits = runs, limits
+        self._loaded: OrderedDict[str, MaskedLM] = OrderedDict()
+        self._tokenizers: OrderedDict[str, object] = OrderedDict()
+        self._using = threading.Lock()
+
+    def resolve(self, name: object) -> str:
+        """What `MaskedLM.load` takes for this name. Raises UserError for a run that is not there and, where strangers visit, for folders."""
+        if not isinstance(name, str) or not name.strip():
+            raise UserError("No model is chosen.", "The model's name is empty.", "Choose the starter, or type a Hub name such as google-bert/bert-base-uncased.")
+        name = name.strip()
+        if name.startswith("run:"):
+            run = self._runs.find(name.removeprefix("run:"))
+            if run is None or not run.has_model:
+                raise UserError("This run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one.")
+            return str(run.model_folder)
+        if name != STARTER and self._limits.hosted and (Path(name).exists() or name.startswith((".", "~", "/"))):
+            raise UserError(f"There is no model called {name[:100]}.", "On this server only the starter, your own runs and Hub names can be used.", "Choose one of those.")
+        return name
+
+    def load(self, name: str) -> MaskedLM:
+        """A fresh model for training: nobody else holds it."""
+        return self._named(MaskedLM.load(self.resolve(name)), name)
+
+    def tokenizer(self, name: str):
+        """The tokenizer alone, for drawing masks and counting."""
+        key = self.resolve(name)
+        if key not in self._tokenizers:
+            self._tokenizers[key] = load_tokenizer(key)
+            while len(self._tokenizers) > 8:
+                self._tokenizers.popitem(last=False)
+        return self._tokenizers[key]
+
+    def fill(self, name: str, text: str, top_k: int = 5) -> tuple[Blank, ...]:
+        """See core.filling.fill."""
+        with self._using:
+            return fill(self._kept(name), text, top_k)
+
+    def compare(self, base: str, tuned: str, text: str, top_k: int = 5) -> Comparison:
+        """See core.filling.compare."""
+        with self._using:
+            return compare(self._kept(base), self._kept(tuned), text, top_k)
+
+    def forget(self, name: str) -> None:
+        """Drops a model whose folder was written anew."""
+        self._loaded.pop(name, None)
+
+    def _kept(self, name: str) -> MaskedLM:
+        key = self.resolve(name)
+        if key not in self._loaded:
+            self._loaded[key] = self._named(MaskedLM.load(key), name)
+            while len(self._loaded) > KEPT_MODELS:
+                self._loaded.popitem(last=False)
+        self._loaded.move_to_end(key)
+        return self._loaded[key]
+
+    @staticmethod
+    def _named(lm: MaskedLM, name: str) -> MaskedLM:
+        lm.name = name
+        return lm

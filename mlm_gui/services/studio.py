@@ -1,0 +1,38 @@
+"""Everything the page and the shell stand on, made once for a home folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlm_gui.services.jobs import Trainer
+from mlm_gui.services.limits import Limits
+from mlm_gui.services.models import Models
+from mlm_gui.services.runs import Run, Runs
+from mlm_gui.services.store import Texts
+
+
+@dataclass(frozen=True)
+class Studio:
+    """The services of one server."""
+
+    home: Path
+    limits: Limits
+    texts: Texts
+    runs: Runs
+    models: Models
+    trainer: Trainer
+
+    @classmethod
+    def open(cls, home: Path, limits: Limits) -> "Studio":
+        """Makes the folders that are missing; starts no thread."""
+        runs = Runs(home)
+        models = Models(runs, limits)
+        return cls(home, limits, Texts(home), runs, models, Trainer(models.load, limits))
+
+    def visible(self, run_id: object, owner: str) -> Run | None:
+        """The run, when it is there and this visitor may see it: on a laptop everyone's, on a hosted server only their own."""
+        run = self.runs.find(run_id)
+        return run if run and (not self.limits.hosted or run.owned_by(owner)) else None
+
+    def visible_runs(self, owner: str) -> list[Run]:
+        """Newest first."""
+        return [run for run in self.runs.all() if not self.limits.hosted or run.owned_by(owner)]
