@@ -140,15 +140,15 @@ def _text(options: argparse.Namespace) -> None:
     counts = corpus.statistics()
     tokens = tokenize(corpus.paragraphs, tokenizer, 512).num_tokens
     words = shattered_words(corpus.paragraphs, tokenizer)
-    near = near_duplicates(corpus.paragraphs)
+    num_near = len({later for _, later in near_duplicates(corpus.paragraphs)}) - counts.num_duplicates
     if options.json:
         _print({
             "paragraphs": counts.num_paragraphs, "words": counts.num_words, "tokens": tokens, "longest_words": counts.longest_words,
-            "duplicates": counts.num_duplicates, "near_duplicates": len(near) - counts.num_duplicates, "leaks": _num_leaks(corpus), "shattered": [dataclasses.asdict(word) for word in words], "refused": refused,
+            "duplicates": counts.num_duplicates, "near_duplicates": num_near, "leaks": _num_leaks(corpus), "shattered": [dataclasses.asdict(word) for word in words], "refused": refused,
         })
         return
     print(f"{counts.num_paragraphs:,} paragraphs, {counts.num_words:,} words, {tokens:,} tokens; the longest paragraph has {counts.longest_words:,} words.")
-    print(f"{counts.num_duplicates:,} paragraphs repeat an earlier one, {len(near) - counts.num_duplicates:,} more nearly do.")
+    print(f"{counts.num_duplicates:,} paragraphs repeat an earlier one, {num_near:,} more nearly do.")
     for word in words[:10]:
         print(f"  {word.word} (×{word.count}) → {' '.join(word.pieces)}")
     for refusal in refused:
@@ -162,7 +162,7 @@ def _num_leaks(corpus) -> int:
     if len(corpus.paragraphs) < 2:
         return 0
     split = corpus.split()
-    return sum(earlier < len(split.train) <= later for earlier, later in near_duplicates(split.train + split.held_out))
+    return len({later for earlier, later in near_duplicates(split.train + split.held_out) if earlier < len(split.train) <= later})
 
 
 def _mask(options: argparse.Namespace) -> None:

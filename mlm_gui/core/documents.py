@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlm_gui.core import checks
-from mlm_gui.core.duplicates import near_duplicates
+from mlm_gui.core.duplicates import groups_of
 from mlm_gui.errors import UserError
 
 MAX_FILE_BYTES = 100 * 2**20
@@ -96,9 +96,7 @@ class Corpus:
         share = checks.fraction("The held-out share", held_out, 0.01, 0.5)
         seed = checks.whole("The seed", seed, 0, 2**31 - 1)
         paragraphs = self.paragraphs
-        group = list(range(len(paragraphs)))
-        for earlier, later in near_duplicates(paragraphs):
-            group[later] = group[earlier]
+        group = groups_of(paragraphs)
         groups = sorted(set(group))
         if len(groups) < 2:
             raise UserError(

@@ -1,5 +1,6 @@
 """Fill-mask: what a model puts into the blanks of a sentence, and how two models differ."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -50,6 +51,11 @@ class Shift:
         """after / before, with both kept from zero."""
         return max(self.after, 1e-12) / max(self.before, 1e-12)
 
+    @property
+    def weight(self) -> float:
+        """This token's part of the distance between the two models' answers, in nats: (after - before) · ln(after / before), Jeffreys 1946."""
+        return (self.after - self.before) * math.log(self.ratio)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -58,7 +64,7 @@ class Comparison:
     base: tuple[Blank, ...]
     tuned: tuple[Blank, ...]
     shifts: tuple[tuple[Shift, ...], ...]
-    """For each blank, the tokens that moved most, rises and falls together, largest change first."""
+    """For each blank, the tokens that moved most, rises and falls together, by their weight."""
 
 
 def fill(lm: MaskedLM, text: str, top_k: int = 5) -> tuple[Blank, ...]:
@@ -116,7 +122,7 @@ def _shifts(base: MaskedLM, tuned: MaskedLM, before: torch.Tensor, after: torch.
         for token in candidates if token in base_vocabulary and token in tuned_vocabulary
     ]
     shifts = [shift for shift in shifts if not 1 / MOVED_RATIO < shift.ratio < MOVED_RATIO]
-    return tuple(sorted(shifts, key=lambda shift: -max(shift.ratio, 1 / shift.ratio))[:num_shifts])
+    return tuple(sorted(shifts, key=lambda shift: -shift.weight)[:num_shifts])
 
 
 def spelled(tokenizer, token_id: int) -> str:

@@ -26,18 +26,31 @@ class Trainer:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def submit(self, run: Run) -> None:
-        """Puts the run in the queue. Raises UserError when its owner has too many waiting."""
+    def start(self, create: Callable[[], Run], owner: str, same: Callable[[Run], bool] = lambda run: False) -> Run:
+        """Creates a run and puts it in the queue, in one breath.
+
+        When a run of this owner that is `same` waits or trains already, that one is returned: a double click starts one run.
+        Raises UserError when the owner has too many waiting already.
+        """
         with self._changed:
-            mine = sum(other.job.owner == run.job.owner for other in self._all())
+            for other in self._all():
+                if other.owned_by(owner) and same(other):
+                    return other
+            mine = sum(other.owned_by(owner) for other in self._all())
             if mine >= self._limits.max_waiting_runs:
                 raise UserError("This run was not started.", f"You have {mine} training or waiting, and the limit here is {self._limits.max_waiting_runs}.", "Wait until one ends, or stop it.")
-            self._waiting.append((run, threading.Event(), contextvars.copy_context()))
+            run = create()
             run.queue_lock.acquire(timeout=0)
+            self._waiting.append((run, threading.Event(), contextvars.copy_context()))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="training", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+        return run
+
+    def submit(self, run: Run) -> None:
+        """Puts a run that exists already in the queue; see `start`."""
+        self.start(lambda: run, run.job.owner)
 
     def stop(self, run: Run) -> bool:
         """Asks the run to end after its current step, keeping its model; a waiting one is taken from the queue. False when it is neither."""

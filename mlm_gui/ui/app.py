@@ -1,0 +1,111 @@
+"""The page: header, numbered tabs, what a returning browser sees, and how the server is started."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no look-ups from the server
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+import gradio as gr
+
+from mlm_gui.services.limits import PROFILES
+from mlm_gui.services.store import ID, default_home, new_id
+from mlm_gui.services.studio import Studio
+from mlm_gui.ui import masking_tab, playground_tab, text_tab, training_tab
+from mlm_gui.ui.chart import PLOTLY_JS
+from mlm_gui.ui.pill import pill as run_pill
+from mlm_gui.ui.session import build_session
+from mlm_gui.ui.theme import STYLE, theme
+from mlm_gui.ui.wiring import on
+
+TITLE = "MLM Studio"
+TABS = {"text": "Text", "masks": "Masks", "train": "Train", "compare": "Compare"}
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """The whole page over the given services."""
+    gr.set_static_paths([str(PLOTLY_JS)])
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(300, 3600)) as page:
+        session = build_session()
+        with gr.Row(elem_classes="masthead"):
+            gr.HTML('<h1>MLM Studio</h1><span class="sub">teach a language model the words of your texts</span>', elem_id="brand")
+            pill = run_pill(training_tab.pill_poller(studio), elem_id="pill")
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
+            with gr.Tab(TABS["text"], id="text", elem_id="tab-text"):
+                text = text_tab.build(studio, session)
+            with gr.Tab(TABS["masks"], id="masks", elem_id="tab-masks"):
+                masks = masking_tab.build(studio, session)
+            with gr.Tab(TABS["train"], id="train", elem_id="tab-train"):
+                training = training_tab.build(studio, session, text, pill)
+            with gr.Tab(TABS["compare"], id="compare", elem_id="tab-compare"):
+                playground = playground_tab.build(studio, session, training)
+
+        known = on(page.load, greet, studio, list(session), [session.visitor, session.run_id, tabs])
+        on(known.then, text_tab.show, studio, [session.text_id, text.held_out, text.split_seed], text.view)
+        on(known.then, masking_tab.paragraph_text, studio, [session.text_id, masks.paragraph], masks.text)
+        on(known.then, masking_tab.draw, studio, masks.controls, masks.view)
+        on(known.then, training_tab.show, studio, [session.visitor, session.run_id], training.view)
+        listed = on(known.then, playground_tab.refresh, studio, [session.visitor, session.run_id], playground.view)
+        on(listed.then, playground_tab.ask, studio, playground.question, playground.answer)
+        on(known.then, list_models, studio, session.visitor, training.model)
+        on(training.finished.then, list_models, studio, session.visitor, training.model)
+        for changed in text.changed:
+            on(changed.success, first_paragraph, studio, [session.text_id], [masks.paragraph, masks.text])
+        on(pill.open, open_training, studio, None, tabs)
+    return page
+
+
+def greet(studio: Studio, visitor: str, text_id: str, run_id: str, request: gr.Request) -> tuple:
+    """Gives a new browser its id; `?run=` and `?tab=` in the address choose what is looked at."""
+    visitor = visitor if isinstance(visitor, str) and ID.fullmatch(visitor) else new_id()
+    asked = request.query_params
+    run = studio.visible(asked.get("run"), visitor) or studio.visible(run_id, visitor)
+    tab = asked.get("tab")
+    return visitor, run.id if run and run.id != run_id else gr.skip(), gr.Tabs(selected=tab) if tab in TABS else gr.skip()
+
+
+def first_paragraph(studio: Studio, text_id: str) -> tuple:
+    """A new text: the masks tab shows its first paragraph."""
+    return 1, masking_tab.paragraph_text(studio, text_id, 1)
+
+
+def list_models(studio: Studio, visitor: str) -> gr.Dropdown:
+    """The choices of the model list, with the newest runs."""
+    return gr.Dropdown(choices=training_tab.model_choices(studio, visitor))
+
+
+def open_training(studio: Studio) -> gr.Tabs:
+    """The pill leads to the run."""
+    return gr.Tabs(selected="train")
+
+
+def launch_options(studio: Studio) -> dict:
+    """What `launch` is told besides host and port: looks, limits, and everything that is switched off."""
+    exports = studio.home / "exports"
+    exports.mkdir(parents=True, exist_ok=True)
+    return {
+        "theme": theme(), "css_paths": [STYLE], "share": False, "show_error": False, "max_file_size": studio.limits.max_upload_bytes,
+        "allowed_paths": [str(exports)], "blocked_paths": [str(studio.home / name) for name in ("texts", "runs")],
+        "enable_monitoring": False, "run_history": False, "ssr_mode": False, "pwa": False, "strict_cors": True, "footer_links": [], "quiet": True,
+    }
+
+
+def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, profile: str | None = None) -> None:
+    """Opens the page and stays until it is told to stop; a run in progress is then stopped after its step and kept."""
+    on_space = "SPACE_ID" in os.environ
+    home = (home or default_home()).absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(home / "uploads"))
+    studio = Studio.open(home, PROFILES[profile or ("hosted" if on_space else "laptop")])
+    page = build(studio)
+    page.queue(max_size=64, api_open=False)
+    _, url, _ = page.launch(server_name="0.0.0.0" if on_space else host, server_port=port, prevent_thread_lock=True, **launch_options(studio))
+    print(f"{TITLE} is open at {url} (stop it with Ctrl-C)", flush=True)
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked_to_stop.set())
+    asked_to_stop.wait()
+    studio.trainer.close()
+    page.close(verbose=False)

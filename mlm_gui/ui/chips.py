@@ -1,0 +1,24 @@
+"""Token chips: a text as the model sees it, piece by piece, with what a draw did to each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from mlm_gui.ui.component import component
+
+TEMPLATE = """
+<div class="strip" role="toolbar" aria-orientation="horizontal"></div>
+<p class="note" role="status"></p>
+<ul class="legend" aria-label="What the marks mean"></ul>
+"""
+
+
+def chips(label: str, **kw: Any) -> gr.HTML:
+    """A strip of token chips; arrows, Home and End move through it. Fires `pick` with `{index}` on click, Enter or Space.
+
+    value: `{"tokens": [{"text": shown, "old": replaced piece or "", "fate": "untouched" | "mask" | "random" | "kept" | "special", "joined": no gap before it,
+    "why": the reason in words, "id": int, "label": int, -100 where nothing is guessed}], "legend": bool}`. The index comes from a browser: check it.
+    """
+    return component("chips", label, TEMPLATE, {"tokens": [], "legend": False}, **kw)

@@ -1,0 +1,20 @@
+"""The run pill: what the present run is doing, at the top of every tab."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from mlm_gui.ui.component import Poll, component
+
+TEMPLATE = '<button type="button" class="pill" hidden><span class="dot" aria-hidden="true"></span><span></span></button>'
+
+
+def pill(poll: Poll, **kw: Any) -> gr.HTML:
+    """A button that tells how a run is doing; hidden while there is none. Fires `open` with `{run}`.
+
+    value: `{"run": id or None}`. `poll` gets `{"run": id}` every 1.5 s and answers None (no such run) or
+    `{"text": str, "state": "queued" | "running" | "finished" | "stopped" | "failed" | "interrupted", "final": bool}`.
+    """
+    return component("pill", "Present run", TEMPLATE, {"run": None}, poll, **kw)

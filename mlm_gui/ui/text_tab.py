@@ -1,0 +1,154 @@
+"""Tab 1, Text: bring a text, see what is in it, and choose what is kept unseen."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import gradio as gr
+
+from mlm_gui.core import checks
+from mlm_gui.core.documents import TEXT_ENDINGS, Corpus
+from mlm_gui.core.model import ASSETS
+from mlm_gui.core.shatter import shattered_words
+from mlm_gui.core.tokens import tokenize
+from mlm_gui.errors import UserError
+from mlm_gui.services.studio import Studio
+from mlm_gui.ui.facts import facts
+from mlm_gui.ui.session import Session
+from mlm_gui.ui.wiring import on
+
+SAMPLES = {"lighthouse-log": "A lighthouse keeper's log", "seed-almanac": "A seed-saver's almanac"}
+"""File stem under assets/samples -> what the button says."""
+PREVIEW_PARAGRAPHS = 12
+PREVIEW_CHARACTERS = 400
+NO_TEXT = {"facts": [{"name": name, "value": "–", "extra": ""} for name in ("paragraphs", "words", "word pieces", "longest paragraph")]}
+
+
+class TextView(NamedTuple):
+    """What a change of text changes on this tab."""
+
+    text_id: gr.BrowserState
+    numbers: gr.HTML
+    title: gr.Markdown
+    preview: gr.Textbox
+    shattered: gr.Markdown
+    split: gr.Markdown
+
+
+class TextTab(NamedTuple):
+    """What other tabs read from this one."""
+
+    view: TextView
+    held_out: gr.Slider
+    split_seed: gr.Number
+    changed: list
+    """Events after which the text in use is another one."""
+
+
+def build(studio: Studio, session: Session) -> TextTab:
+    """Lays the tab out and wires it."""
+    gr.Markdown("Bring the texts whose language the model should learn. They stay on this machine.", elem_classes="lead")
+    numbers = facts("What is in the text", value=NO_TEXT, elem_id="text-facts")
+    with gr.Row(elem_classes="split"):
+        with gr.Column(elem_classes="card", min_width=290, scale=1):
+            gr.Markdown("### Your text")
+            files = gr.File(label="Files (.txt, .md), one or more", file_count="multiple", file_types=list(TEXT_ENDINGS), elem_id="text-files", height=140)
+            pasted = gr.Textbox(label="or paste", lines=4, max_lines=8, placeholder="Paste a few pages here", elem_id="text-paste")
+            use = gr.Button("Use the pasted text", elem_id="text-use")
+            gr.Markdown("or try a sample", elem_classes="quiet")
+            samples = [gr.Button(label, elem_id=f"sample-{stem}", size="sm") for stem, label in SAMPLES.items()]
+        with gr.Column(elem_classes="card", min_width=320, scale=3):
+            title = gr.Markdown("### No text yet\nUpload a file, paste a few pages, or choose a sample.", elem_id="text-title")
+            preview = gr.Textbox(label="How it begins", lines=10, max_lines=10, interactive=False, elem_id="text-preview", visible=False)
+            shattered = gr.Markdown(elem_id="text-shattered")
+            with gr.Row():
+                held_out = gr.Slider(2, 50, value=10, step=1, label="kept unseen, % of the paragraphs", info="Never trained on, so that what was learned can be tested (held-out text).", elem_id="held-out", min_width=240)
+                split_seed = gr.Number(0, precision=0, minimum=0, label="seed of the choice", info="The same seed keeps the same paragraphs unseen.", elem_id="split-seed", min_width=160)
+            split = gr.Markdown(elem_id="text-split")
+
+    view = TextView(session.text_id, numbers, title, preview, shattered, split)
+    choice = [held_out, split_seed]
+    changed = [
+        on(files.upload, upload, studio, [files, *choice], view),
+        on(use.click, paste, studio, [pasted, *choice], view),
+        *(on(button.click, SAMPLE_HANDLERS[stem], studio, choice, view) for stem, button in zip(SAMPLES, samples, strict=True)),
+    ]
+    for widget in choice:
+        on(widget.change, describe_split, studio, [session.text_id, *choice], split, trigger_mode="always_last")
+    return TextTab(view, held_out, split_seed, changed)
+
+
+def upload(studio: Studio, files: list[str] | None, held_out: float, split_seed: float) -> TextView:
+    """Reads uploaded files and shows them."""
+    if not files or len(files) > studio.limits.max_files:
+        raise UserError("No file was read.", f"Between 1 and {studio.limits.max_files} files can be read at once.", "Choose fewer files, or join them.")
+    return bring(studio, Corpus.from_files(files, [Path(file).name for file in files]), held_out, split_seed)
+
+
+def paste(studio: Studio, text: str, held_out: float, split_seed: float) -> TextView:
+    """Takes pasted text."""
+    return bring(studio, Corpus.from_text(checks.text("The pasted text", text, studio.limits.max_text_characters)), held_out, split_seed)
+
+
+def _sample_handler(stem: str):
+    def use_sample(studio: Studio, held_out: float, split_seed: float) -> TextView:
+        corpus = Corpus.from_files([ASSETS / "samples" / f"{stem}.txt"])
+        return bring(studio, Corpus(SAMPLES[stem], corpus.documents), held_out, split_seed)
+
+    return use_sample
+
+
+SAMPLE_HANDLERS = {stem: _sample_handler(stem) for stem in SAMPLES}
+
+
+def bring(studio: Studio, corpus: Corpus, held_out: float, split_seed: float) -> TextView:
+    """Keeps a new text and shows it. Raises UserError when it is too long for this server."""
+    if sum(map(len, corpus.paragraphs)) > studio.limits.max_text_characters:
+        raise UserError("The text is too long.", f"This server takes {studio.limits.max_text_characters:,} characters at once.", "Bring a part of it.")
+    return show(studio, studio.texts.add(corpus), held_out, split_seed)
+
+
+def show(studio: Studio, text_id: str, held_out: float, split_seed: float) -> TextView:
+    """The view of a kept text; nothing changes when the id is unknown, as on a first visit."""
+    corpus = studio.texts.find(text_id)
+    if corpus is None:
+        return TextView(*[gr.skip()] * len(TextView._fields))  # a text may be on its way: leave the page as it is
+    counts = corpus.statistics()
+    tokenizer = studio.models.tokenizer("starter")
+    num_tokens = tokenize(corpus.paragraphs, tokenizer, 512).num_tokens
+    numbers = [
+        {"name": "paragraphs", "value": f"{counts.num_paragraphs:,}", "extra": f"{counts.num_duplicates} repeated" if counts.num_duplicates else "none repeated"},
+        {"name": "words", "value": f"{counts.num_words:,}", "extra": ""},
+        {"name": "word pieces (tokens)", "value": f"{num_tokens:,}", "extra": "by the starter's vocabulary"},
+        {"name": "longest paragraph", "value": f"{counts.longest_words:,}", "extra": f"words · typical {counts.median_words:.0f}"},
+    ]
+    words = shattered_words(corpus.paragraphs, tokenizer, 8)
+    shattered = ("**Words the starter must piece together:** " + ", ".join(f"`{word.word}` ({' '.join(word.pieces)})" for word in words)) if words else ""
+    parts = f"{counts.num_documents} files" if counts.num_documents > 1 else "1 text"
+    return TextView(
+        text_id, {"facts": numbers}, f"### {plain(corpus.name)}\n{parts}, ready. Next: look at the masks, or train.", gr.Textbox(preview_of(corpus), visible=True), shattered,
+        describe_split(studio, text_id, held_out, split_seed),
+    )
+
+
+def describe_split(studio: Studio, text_id: str, held_out: float, split_seed: float) -> str:
+    """How many paragraphs fall on each side, or why the text cannot be split."""
+    corpus = studio.texts.find(text_id)
+    if corpus is None:
+        return ""
+    try:
+        split = corpus.split(checks.fraction("The held-out share", held_out, 2, 50) / 100, checks.whole("The seed", split_seed, 0, 2**31 - 1))
+    except UserError as error:
+        return f"**{error.what}** {error.why} {error.do}"
+    return f"**{len(split.train):,}** paragraphs to learn from, **{len(split.held_out):,}** kept unseen. Paragraphs that say nearly the same stay on one side."
+
+
+def preview_of(corpus: Corpus) -> str:
+    """The first paragraphs, long ones shortened."""
+    shown = [paragraph if len(paragraph) <= PREVIEW_CHARACTERS else paragraph[:PREVIEW_CHARACTERS] + " …" for paragraph in corpus.paragraphs[:PREVIEW_PARAGRAPHS]]
+    left = len(corpus.paragraphs) - len(shown)
+    return "\n\n".join([*shown, f"… and {left:,} more paragraphs"] if left > 0 else shown)
+
+
+def plain(name: str) -> str:
+    """A name from outside as Markdown text: signs that start markup or HTML are escaped."""
+    return "".join(f"&#{ord(sign)};" if not sign.isalnum() and sign not in " .,'’-" else sign for sign in name[:120])

@@ -1,0 +1,226 @@
+"""The whole job in a real browser: bring a text, see the masks, train and watch, reload in the middle, compare, take the model away."""
+
+import re
+import zipfile
+
+import pytest
+from playwright.sync_api import expect
+
+from mlm_gui.core.filling import fill
+from mlm_gui.core.model import ASSETS, MaskedLM
+
+BOOK = ASSETS / "samples" / "seed-almanac.txt"
+POINTS = "document.querySelector('#train-chart .js-plotly-plot')?.data?.[0]?.x?.length ?? 0"
+
+
+def bring(page, path=BOOK):
+    page.set_input_files("#text-files input[type=file]", str(path))
+    expect(page.locator("#text-title")).to_contain_text(path.stem.split("-")[0])
+
+
+def choose_settings(page, **values):
+    """Fills number boxes under More settings."""
+    page.click("#train-more button >> nth=0")
+    for name, value in values.items():
+        box = page.locator(f"#set-{name} input[type=number]").first
+        box.fill(str(value))
+        box.blur()
+
+
+def test_a_person_teaches_the_starter_a_text_and_takes_the_model_away(page, served, tmp_path):
+    bring(page)
+    expect(page.locator("#text-facts")).to_contain_text("words")
+    expect(page.locator("#text-split")).to_contain_text("kept unseen")
+
+    page.click("#tab-masks-button")
+    expect(page.locator("#mask-tokens button[data-fate=special]").first).to_contain_text("[CLS]")
+    expect(page.locator("#mask-tokens button[data-fate=mask]").first).to_contain_text("[MASK]")
+
+    page.click("#tab-train-button")
+    choose_settings(page, epochs=12, tokens_per_step=512)
+    page.click("#train-start")
+    page.wait_for_function(f"{POINTS} >= 3")
+    early = page.evaluate(POINTS)
+    page.wait_for_function(f"{POINTS} > {early}")
+    expect(page.locator("#train-stop")).to_be_enabled()
+
+    page.reload()
+    page.wait_for_selector("#tab-train-button")
+    expect(page.locator("#pill")).to_contain_text("step")
+    page.click("#tab-train-button")
+    page.wait_for_function(f"{POINTS} > {early}")
+    expect(page.locator("#train-chart")).to_contain_text("Finished", timeout=90_000)
+    assert served[1].runs.all()[0].state == "finished"
+
+    page.click("#tab-compare-button")
+    page.fill("#compare-sentence textarea", "Leave the pods on the ___ until they rattle.")
+    for side in ("base", "tuned"):
+        expect(page.locator(f"#compare-{side} li")).to_have_count(5)
+    guesses = [page.locator(f"#compare-{side} li").all_inner_texts() for side in ("base", "tuned")]
+    assert guesses[0] != guesses[1]
+
+    expect(page.locator("#compare-download")).to_be_enabled()
+    with page.expect_download() as download:
+        page.click("#compare-download")
+    download.value.save_as(tmp_path / "model.zip")
+    with zipfile.ZipFile(tmp_path / "model.zip") as archive:
+        archive.extractall(tmp_path / "taken")
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    (folder,) = (tmp_path / "taken").iterdir()
+    assert AutoModelForMaskedLM.from_pretrained(folder).config.vocab_size == len(AutoTokenizer.from_pretrained(folder))
+    best = fill(MaskedLM.load(folder), "Leave the pods on the ___ until they rattle.", 1)[0].guesses[0]
+    assert best.token in guesses[1][0]
+
+
+def test_stop_keeps_a_usable_model_and_a_second_click_starts_no_second_run(page, served):
+    _, studio = served
+    bring(page)
+    before = len(studio.runs.all())
+    page.click("#tab-train-button")
+    choose_settings(page, epochs=100, tokens_per_step=256)
+    page.click("#train-start", click_count=2)
+    page.wait_for_function(f"{POINTS} >= 2")
+    page.click("#train-stop")
+    expect(page.locator("#train-chart")).to_contain_text("Stopped", timeout=60_000)
+    expect(page.locator("#train-start")).to_be_enabled()
+    assert len(studio.runs.all()) == before + 1
+    run = studio.runs.all()[0]
+    assert run.state == "stopped"
+    assert fill(MaskedLM.load(run.model_folder), "the ___ is here", 1)
+
+
+def test_a_zoomed_chart_stays_zoomed_while_points_arrive(page):
+    bring(page)
+    page.click("#tab-train-button")
+    choose_settings(page, epochs=100, tokens_per_step=256)
+    page.click("#train-start")
+    page.wait_for_function(f"{POINTS} >= 3")
+    page.evaluate("Plotly.relayout(document.querySelector('#train-chart .js-plotly-plot'), {'xaxis.range': [1, 7]})")
+    seen = page.evaluate(POINTS)
+    page.wait_for_function(f"{POINTS} > {seen + 2}")
+    assert page.evaluate("document.querySelector('#train-chart .js-plotly-plot').layout.xaxis.range") == [1, 7]
+    page.click("#train-stop")
+    expect(page.locator("#train-chart")).to_contain_text("Stopped", timeout=60_000)
+
+
+def test_the_same_seed_draws_the_same_masks_and_another_seed_others(page):
+    page.click("#tab-masks-button")
+    fates = "[...document.querySelectorAll('#mask-tokens button[data-fate]')].map(chip => chip.dataset.fate).join()"
+    page.wait_for_function(f"{fates}.includes('mask')")
+    first = page.evaluate(fates)
+    seed = page.locator("#mask-seed input")
+    seed.fill("7")
+    seed.blur()
+    page.wait_for_function(f"{fates} !== {first!r}")
+    seed.fill("0")
+    seed.blur()
+    page.wait_for_function(f"{fates} === {first!r}")
+
+
+def test_chips_answer_to_the_keyboard_and_say_why(page):
+    page.click("#tab-masks-button")
+    first = page.locator("#mask-tokens button[data-fate]").first
+    first.focus()
+    expect(page.locator("#mask-tokens [role=status]")).to_contain_text("protected: it marks the start")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#mask-tokens [role=status]")).to_contain_text("chosen")
+
+
+def test_clicking_words_hides_them_and_brings_them_back(page):
+    page.click("#tab-compare-button")
+    page.fill("#compare-sentence textarea", "The sea is calm")
+    words = page.locator("#compare-words button")
+    expect(words).to_have_count(4)
+    words.nth(1).click()
+    expect(page.locator("#compare-base li")).to_have_count(5)
+    words.nth(3).click()
+    expect(page.locator("#compare-which input")).to_have_count(2)
+    words.nth(1).click()
+    words.nth(3).click()
+    expect(page.locator("#compare-base")).to_contain_text("Hide a word")
+
+
+HOSTILE = "<img src=x onerror=window.hit=1> ${window.hit=2} {{value}} <b>bold</b> ___"
+
+
+def test_hostile_text_is_shown_as_typed(page):
+    page.click("#tab-masks-button")
+    page.fill("#mask-text textarea", HOSTILE)
+    expect(page.locator("#mask-tokens")).to_contain_text("bold")
+    page.click("#tab-compare-button")
+    page.fill("#compare-sentence textarea", HOSTILE)
+    expect(page.locator("#compare-words")).to_contain_text("bold")
+    expect(page.locator("#compare-base li")).to_have_count(5)
+    page.click("#tab-text-button")
+    page.fill("#text-paste textarea", "\n\n".join(f"{HOSTILE} paragraph number {n} of many" for n in range(5)))
+    page.click("#text-use")
+    expect(page.locator("#text-preview textarea")).to_have_value(re.compile("<b>bold</b>"))
+    assert page.evaluate("window.hit") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.txt", b"", "holds no words"),
+        ("picture.txt", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)) * 20, "does not look like text"),
+    ],
+)
+def test_a_bad_file_is_refused_in_three_sentences_and_the_text_in_use_stays(page, tmp_path, name, content, said):
+    bring(page)
+    (tmp_path / name).write_bytes(content)
+    page.click("#text-files button[aria-label*='lear']")
+    page.set_input_files("#text-files input[type=file]", str(tmp_path / name))
+    toast = page.get_by_test_id("toast-body")
+    expect(toast).to_contain_text(said)
+    expect(page.locator("#text-title")).to_contain_text("seed")
+
+
+@pytest.mark.parametrize(
+    ("model", "said"), [("google-bert/no-such-model", "could not be downloaded"), ("../../etc", "There is no model")],
+)
+def test_an_unknown_model_is_refused_before_a_run_is_made(page, served, model, said):
+    bring(page)
+    before = len(served[1].runs.all())
+    page.click("#tab-train-button")
+    box = page.locator("#train-model input")
+    box.fill(model)
+    box.press("Enter")
+    page.click("#train-start")
+    expect(page.get_by_test_id("toast-body")).to_contain_text(said)
+    assert len(served[1].runs.all()) == before
+
+
+def test_a_text_of_one_word_cannot_be_trained_and_says_why(page, served):
+    before = len(served[1].runs.all())
+    page.fill("#text-paste textarea", "word")
+    page.click("#text-use")
+    expect(page.locator("#text-split")).to_contain_text("too small to train on")
+    page.click("#tab-train-button")
+    page.click("#train-start")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("too small to train on")
+    assert len(served[1].runs.all()) == before
+
+
+def test_the_page_fits_a_phone(open_page):
+    page = open_page(viewport={"width": 390, "height": 844})
+    bring(page)
+    for tab in ("text", "masks", "train", "compare"):
+        page.click(f"#tab-{tab}-button")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_two_tabs_see_the_same_run(page):
+    bring(page)
+    page.click("#tab-train-button")
+    choose_settings(page, epochs=100, tokens_per_step=256)
+    page.click("#train-start")
+    page.wait_for_function(f"{POINTS} >= 2")
+    other = page.context.new_page()
+    other.goto(page.url.split("?")[0])
+    other.click("#tab-train-button")
+    other.wait_for_function(f"{POINTS} >= 2")
+    expect(other.locator("#train-stop")).to_be_enabled()
+    other.click("#train-stop")
+    for tab in (page, other):
+        expect(tab.locator("#train-chart")).to_contain_text("Stopped", timeout=60_000)

@@ -1,0 +1,72 @@
+"""What every test may ask for. The environment is set before anything imports transformers or gradio."""
+
+import os
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from pathlib import Path
+
+import families
+import pytest
+import torch
+
+from mlm_gui.core.documents import Corpus
+from mlm_gui.core.model import MaskedLM
+from mlm_gui.services.limits import LAPTOP
+from mlm_gui.services.studio import Studio
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def sample_path() -> Path:
+    """A text of our own: the bundled almanac."""
+    return families.SAMPLE
+
+
+@pytest.fixture(scope="session")
+def corpus(sample_path) -> Corpus:
+    return Corpus.from_files([sample_path])
+
+
+@pytest.fixture(scope="session")
+def lm() -> MaskedLM:
+    """The starter, loaded once. A test that trains takes a copy."""
+    return MaskedLM.load("starter")
+
+
+@pytest.fixture(scope="session")
+def family_folder(tmp_path_factory):
+    """Folder of a tiny random model of a family, built on first use."""
+    home, built = tmp_path_factory.mktemp("families"), {}
+
+    def folder(kind: str) -> Path:
+        if kind not in built:
+            built[kind] = families.build(kind, home / kind)
+        return built[kind]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def family(family_folder):
+    """A loaded MaskedLM of a family, loaded on first use."""
+    loaded = {}
+
+    def load(kind: str) -> MaskedLM:
+        if kind not in loaded:
+            loaded[kind] = MaskedLM.load(family_folder(kind))
+        return loaded[kind]
+
+    return load
+
+
+@pytest.fixture
+def studio(tmp_path):
+    """Services over an empty home folder; its trainer is stopped afterwards."""
+    studio = Studio.open(tmp_path / "home", LAPTOP)
+    yield studio
+    studio.trainer.close()
