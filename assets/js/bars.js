@@ -1,6 +1,6 @@
 // A titled list of token, bar and figure.
 const title = find('.title'), list = find('.rows'), empty = find('.empty');
-list.setAttribute('aria-label', props.caption);
+list.setAttribute('aria-label', settings.caption);
 const render = () => {
   const value = props.value || {}, rows = value.rows || [];
   say(title, value.title);

@@ -1,6 +1,6 @@
 // A sentence of buttons: a click or Space asks the server to hide a word or to show it again; the new value redraws it.
 const strip = find('.strip');
-strip.setAttribute('aria-label', props.caption);
+strip.setAttribute('aria-label', settings.caption);
 const settle = rove(strip, () => {});
 strip.addEventListener('click', event => {
   const word = event.target.closest('.chip');

@@ -2,12 +2,12 @@
 const box = find('.plot'), empty = find('.empty'), note = find('.note'), bar = find('.progress'), factList = find('.facts'), legend = find('.legend');
 let run = null, live = null, shown = null, xMax = null, zoomed = false, listening = false;   // live: {run, cursor} of the drawing that is growing
 
-box.style.height = props.height + 'px';
-box.setAttribute('aria-label', props.caption);
-say(find('.help'), props.help_text);
-find('.help').hidden = !props.help_text;
-find('.frame').classList.toggle('card', props.framed);
-bar.hidden = note.hidden = !props.live;
+box.style.height = Number(settings.height) + 'px';
+box.setAttribute('aria-label', settings.caption);
+say(find('.help'), settings.help_text);
+find('.help').hidden = !settings.help_text;
+find('.frame').classList.toggle('card', settings.framed === 'True');
+bar.hidden = note.hidden = settings.live !== 'True';
 
 const plotly = async () => {
   for (let waited = 0; !window.Plotly; waited += 50) {
@@ -44,7 +44,7 @@ const quiet = fig => {
   const axes = Object.keys(layout).filter(key => /^[xy]axis\d*$/.test(key));
   const drawn = {
     margin: {l: 44, r: 14, t: 12, b: 28}, dragmode: matchMedia('(pointer: coarse)').matches ? false : 'zoom', hovermode: 'closest', uirevision: run || 'still', ...layout,
-    showlegend: false, autosize: true, height: props.height, width: undefined, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)',
+    showlegend: false, autosize: true, height: Number(settings.height), width: undefined, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)',
     font: {size: 12, ...layout.font, family: 'var(--sans)', color: 'var(--soft)'},
     hoverlabel: {bgcolor: 'var(--card)', bordercolor: 'var(--line)', font: {color: 'var(--ink)', family: 'var(--sans)'}, ...layout.hoverlabel},
     modebar: {bgcolor: 'rgba(0,0,0,0)', color: 'var(--soft)', activecolor: 'var(--accent)'},
@@ -139,7 +139,7 @@ const sync = async () => {
   if (fresh) zoomed = false;
   if (fresh || !run) setWords(value);
   try { await draw(); } catch (error) { empty.hidden = false; say(empty, 'The chart could not be drawn. Reload the page to try again.'); console.warn(error); return; }
-  if (text !== last || !run || !props.live) return;
+  if (text !== last || !run || settings.live !== 'True') return;
   live = {run, cursor: 0};
   start();
 };

@@ -3,7 +3,7 @@ const strip = find('.strip'), note = find('.note'), legend = find('.legend');
 const MARK = {mask: 'M', random: 'R', kept: 'K'};
 const SPOKEN = {untouched: 'in plain sight', mask: 'hidden', random: 'swapped for a random word', kept: 'left as it is, still guessed', special: 'protected'};
 const HINT = 'Click a piece, or move with the arrow keys, to read what happened to it.';
-strip.setAttribute('aria-label', props.caption);
+strip.setAttribute('aria-label', settings.caption);
 
 const padlock = () => {
   const draw = (tag, attributes) => {

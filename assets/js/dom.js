@@ -6,6 +6,7 @@ const make = (tag, className, text) => {
   return node;
 };
 const find = selector => element.querySelector(selector);
+const settings = find('template.settings').dataset;   // what the page's author chose; all of it text
 const say = (node, text) => { if (node.textContent !== (text || '')) node.textContent = text || ''; };
 
 // Make `list` hold one child per item. Nodes are kept, so focus survives and nothing flickers.

@@ -48,10 +48,7 @@ def chart(label: str, poll: Poll | None = None, height: int = 340, *, help_text:
         {"fig": None, "run": None, "empty": ""},
         poll,
         head=f'<script src="gradio_api/file={PLOTLY_JS}"></script>',
-        height=height,
-        help_text=help_text,
-        framed=framed,
-        live=poll is not None,
+        settings={"height": height, "help_text": help_text, "framed": framed, "live": poll is not None},
         **kw,
     )
 

@@ -45,13 +45,14 @@ def build(studio: Studio, session: Session) -> MaskingTab:
             seed = gr.Number(0, precision=0, minimum=0, label="seed", info="The same seed gives the same blanks, on any machine.", elem_id="mask-seed")
             model = gr.Textbox("starter", label="whose tokenizer", info="starter, a model folder, or a Hub name.", elem_id="mask-model")
             again = gr.Button("Draw again", variant="primary", elem_id="mask-again")
-        with gr.Column(elem_classes="card", min_width=320, scale=3):
-            tokens = chips("Word pieces and what became of them", value={"tokens": [], "legend": True}, elem_id="mask-tokens")
-    with gr.Column(elem_classes="card"):
-        with gr.Row():
-            paragraph = gr.Number(1, precision=0, minimum=1, label="paragraph of your text", elem_id="mask-paragraph", min_width=160, scale=1)
-            following = gr.Button("Next paragraph", elem_id="mask-next", min_width=160, scale=1)
-        text = gr.Textbox(EXAMPLE, label="or any text", lines=3, max_lines=8, elem_id="mask-text")
+        with gr.Column(min_width=320, scale=3):
+            with gr.Column(elem_classes="card"):
+                tokens = chips("Word pieces and what became of them", value={"tokens": [], "legend": True}, elem_id="mask-tokens")
+            with gr.Column(elem_classes="card"):
+                text = gr.Textbox(EXAMPLE, label="text", info="A paragraph of yours, or anything you type.", lines=3, max_lines=8, elem_id="mask-text")
+                with gr.Row(equal_height=True):
+                    paragraph = gr.Number(1, precision=0, minimum=1, label="paragraph of your text", elem_id="mask-paragraph", min_width=160)
+                    following = gr.Button("Next paragraph", elem_id="mask-next", min_width=160)
 
     view, controls = MaskingView(numbers, tokens), [text, rate, mask_share, seed, model]
     for widget in controls:

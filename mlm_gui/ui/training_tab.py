@@ -205,7 +205,7 @@ def run_facts(history: History) -> list[dict]:
     ended = isinstance(history.ended, (Finished, Failed))
     return [
         {"name": "loss on unseen text", "value": f"{now.loss:.2f}", "extra": f"from {before.loss:.2f}"},
-        {"name": "right first guess", "value": f"{now.top1:.0%}", "extra": f"from {before.top1:.0%} · {now.num_masks} blanks"},
+        {"name": "right first guess", "value": f"{now.top1:.0%}", "extra": f"from {before.top1:.0%}"},
         {"name": "speed", "value": f"{speed:,.0f}" if speed else "–", "extra": "word pieces / s"},
         {"name": "time taken" if ended else "time left", "value": spoken(seconds if ended else history.seconds_left), "extra": "" if ended else f"{spoken(seconds)} so far"},
     ]
@@ -222,7 +222,7 @@ def run_note(studio: Studio, run: Run) -> str:
         return f"Waiting: {waiting} {'run comes' if waiting == 1 else 'runs come'} first." if waiting else "Loading the model and cutting the text into pieces …"
     kept = " The model is kept: compare it in the next tab." if run.has_model else ""
     return {
-        "running": f"Training: {steps}, pass {history.latest.epoch if history.latest else 0:.1f} of {history.started.epochs if history.started else 0}.",
+        "running": f"Training: {steps}, pass {history.latest.epoch if history.latest else 0:.1f} of {history.started.epochs if history.started else 0}; unseen text is tested on {history.evaluations[0].num_masks if history.evaluations else 0:,} blanks, always the same.",
         "finished": f"Finished: {steps}.{kept}", "stopped": f"Stopped: {steps}.{kept}",
         "interrupted": f"Interrupted: the server went away after {steps}.{kept or ' Start it again to train it whole.'}",
     }.get(state, "The folder of this run is damaged and cannot be read.")

@@ -8,6 +8,7 @@ from mlm_gui.core import duplicates
 from mlm_gui.core.documents import MAX_FILE_BYTES, Corpus, Document, decode
 from mlm_gui.errors import UserError
 
+HUGE = 10**400  # an int that no float can hold
 FRENCH = "Les fèves se sèment en février, dès que la terre est dégelée. Où sont passées les graines de l'été dernier ? Ça, nul ne le sait.\n\nÀ la Saint-Médard, on récolte déjà."
 
 
@@ -239,7 +240,7 @@ def test_a_text_of_one_paragraph_repeated_cannot_be_split():
         as_corpus(["The same words again and again."] * 20).split()
 
 
-@pytest.mark.parametrize("wrong", [{"held_out": 0}, {"held_out": 0.9}, {"held_out": float("nan")}, {"held_out": "0.1"}, {"seed": -1}, {"seed": 1.5}, {"seed": 2**40}, {"seed": 10**400}])
+@pytest.mark.parametrize("wrong", [{"held_out": 0}, {"held_out": 0.9}, {"held_out": float("nan")}, {"held_out": "0.1"}, {"seed": -1}, {"seed": 1.5}, {"seed": 2**40}, {"seed": HUGE}])
 def test_a_bad_share_or_seed_is_refused(wrong):
     with pytest.raises(UserError):
         as_corpus(numbered(10)).split(**wrong)

@@ -11,6 +11,7 @@ from mlm_gui.core.draw import MAX_CHARACTERS, as_record, binomial_interval, draw
 from mlm_gui.core.masking import Fate, MaskPolicy, Vocabulary, mask_tokens
 from mlm_gui.errors import UserError
 
+HUGE = 10**400  # an int that no float can hold
 TEXT = "Sort the packets by kind first, then by year: beans in one heap, peas in another. Sow [MASK] and <mask> now."
 
 
@@ -74,13 +75,13 @@ def test_a_long_text_is_shown_up_to_its_limit(lm):
     assert len(draw.tokens) == 100
 
 
-@pytest.mark.parametrize("text", ["", "   ", "[MASK]", "[CLS] [SEP]", "漢", None, 5, "a" * (MAX_CHARACTERS + 1)])
+@pytest.mark.parametrize("text", ["", "   ", "[MASK]", "[CLS] [SEP]", "🌱", None, 5, "a" * (MAX_CHARACTERS + 1)])
 def test_a_text_with_nothing_to_hide_is_refused(lm, text):
     with pytest.raises(UserError):
         draw_masks(lm.tokenizer, text, MaskPolicy(), 0)
 
 
-@pytest.mark.parametrize("seed", [-1, 2**31, 1.5, math.nan, True, "1", None, 10**400])
+@pytest.mark.parametrize("seed", [-1, 2**31, 1.5, math.nan, True, "1", None, pytest.param(HUGE, id="huge")])
 def test_a_bad_seed_is_refused(lm, seed):
     with pytest.raises(UserError):
         draw_masks(lm.tokenizer, TEXT, MaskPolicy(), seed)

@@ -13,6 +13,7 @@ from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training import Plan, TrainConfig
 from mlm_gui.errors import UserError
 
+HUGE = 10**400  # an int that no float can hold
 LITERAL_SPECIALS = (
     "The beans [MASK] are sown <mask> in April [SEP] and [CLS] the peas </s> before <s> them [PAD] all <pad> of it.",
     "A line with [UNK] and <unk> and |||EMAIL_ADDRESS||| and a sign that no small vocabulary has: 漢字 \U0001f331.",
@@ -211,7 +212,7 @@ def test_masks_are_fresh_in_each_epoch_and_follow_the_seed(family, corpus, kind)
     [
         {"rate": math.nan}, {"rate": math.inf}, {"rate": -0.1}, {"rate": 0}, {"rate": 1.5}, {"rate": "0.15"}, {"rate": True}, {"rate": None},
         {"mask_share": math.nan}, {"mask_share": 1.1}, {"random_share": -0.1}, {"random_share": math.nan},
-        {"mask_share": 0.8, "random_share": 0.3}, {"rate": 10**400},
+        {"mask_share": 0.8, "random_share": 0.3}, {"rate": HUGE},
     ],
 )
 def test_a_bad_policy_is_refused(wrong):

@@ -14,6 +14,7 @@ from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training import RECIPES, Evaluated, Started, Stepped, TrainConfig, as_record, schedule, train
 from mlm_gui.errors import UserError
 
+HUGE = 10**400  # an int that no float can hold
 SHORT = TrainConfig(epochs=1, max_steps=6, tokens_per_step=256, evaluations=2)
 
 
@@ -53,20 +54,20 @@ def test_time_and_epochs_only_grow(short_run):
 
 
 def test_one_epoch_passes_over_the_text_once(lm, split):
-    events = list(train(lm.copy(), split, TrainConfig(epochs=1, tokens_per_step=512, evaluations=1)))
+    events = list(train(lm.copy(), Split(split.train[:12], split.held_out), TrainConfig(epochs=1, tokens_per_step=256, evaluations=1)))
     assert [event for event in events if isinstance(event, Stepped)][-1].epoch == pytest.approx(1)
 
 
 def test_the_loss_on_unseen_text_falls(lm, corpus):
-    events = list(train(lm.copy(), corpus.split(0.1, 0), TrainConfig(epochs=3, tokens_per_step=1024, evaluations=1)))
+    events = list(train(lm.copy(), corpus.split(0.1, 0), TrainConfig(epochs=1, tokens_per_step=512, evaluations=1)))
     before, after = (event.loss for event in events if isinstance(event, Evaluated))
-    assert after < before - 0.1
+    assert after < before - 0.05
 
 
 @pytest.mark.parametrize("kind", families.TOKENIZERS)
 def test_every_family_learns(family, split, kind):
     trained = family(kind).copy()
-    events = list(train(trained, split, TrainConfig(epochs=4, tokens_per_step=512, learning_rate=3e-3, evaluations=1)))
+    events = list(train(trained, split, TrainConfig(epochs=9, max_steps=16, tokens_per_step=512, learning_rate=5e-3, evaluations=1)))
     losses = [event.loss for event in events if isinstance(event, Stepped)]
     assert sum(losses[-3:]) < sum(losses[:3]) - 0.3
 
@@ -150,7 +151,7 @@ def test_not_asking_for_the_next_event_pauses(lm, split):
     assert next(events).step == 2 and not all(torch.equal(ours, theirs) for ours, theirs in zip(weights, trained.model.parameters(), strict=True))
 
 
-@pytest.mark.parametrize(("train_text", "held_out"), [((), ("Beans.",)), (("Beans.",), ("Peas.",)), (("漢 " * 200,), ("Peas.",)), (("Sow the beans in April. " * 30,), ("漢字",))])
+@pytest.mark.parametrize(("train_text", "held_out"), [((), ("Beans.",)), (("Beans.",), ("Peas.",)), (("🌱 " * 200,), ("Peas.",)), (("Sow the beans in April. " * 30,), ("🌱",))])
 def test_a_text_too_small_is_refused(lm, train_text, held_out):
     with pytest.raises(UserError, match="too small"):
         next(train(lm, Split(train_text, held_out), SHORT))
@@ -159,7 +160,7 @@ def test_a_text_too_small_is_refused(lm, train_text, held_out):
 def test_a_text_with_pages_of_unknown_signs_is_trained_all_the_same(lm, split):
     """A step's pack may hold no token that can be chosen; that is no reason to stop."""
     trained = lm.copy()
-    mixed = Split((*split.train[:5], *["漢 字 " * 60] * 40), split.held_out)
+    mixed = Split((*split.train[:5], *["🌱 " * 60] * 40), split.held_out)
     events = list(train(trained, mixed, TrainConfig(epochs=1, tokens_per_step=128, evaluations=1)))
     assert isinstance(events[-1], Evaluated) and all(math.isfinite(loss) for loss in losses_of(events))
 
@@ -188,7 +189,7 @@ def test_weights_broken_by_the_last_step_are_found_out(lm, split, monkeypatch):
         list(train(trained, split, dataclasses.replace(SHORT, max_steps=1, evaluations=1)))
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1, 10**9, 10**400, True, False, "3", None, [1], 1j])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1, 2**40, pytest.param(HUGE, id="huge"), True, False, "3", None, [1], 1j])
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(TrainConfig)])
 def test_a_bad_setting_is_refused(name, value):
     with pytest.raises(UserError):
