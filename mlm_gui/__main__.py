@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mlm_gui.errors import UserError
+from mlm_gui.services import environment
 from mlm_gui.services.limits import LAPTOP, PROFILES
 
 INTERRUPTED = 130
@@ -25,6 +26,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits: 0 done, 2 something the person can put right, 130 interrupted."""
+    environment.prepare()
     try:
         options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
         options.command(options)

@@ -45,12 +45,15 @@ def _model(kind: str, tokenizer) -> torch.nn.Module:
     if kind == "bert":
         return hf.BertForMaskedLM(hf.BertConfig(**common, **SIZE, max_position_embeddings=256))
     if kind == "roberta":
-        return hf.RobertaForMaskedLM(hf.RobertaConfig(**common, **SIZE, max_position_embeddings=258, type_vocab_size=1, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id))
+        return hf.RobertaForMaskedLM(hf.RobertaConfig(**common, **SIZE, max_position_embeddings=258, type_vocab_size=1,
+            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id))
     if kind == "albert":
-        return hf.AlbertForMaskedLM(hf.AlbertConfig(**common, **SIZE, embedding_size=24, max_position_embeddings=256, bos_token_id=tokenizer.cls_token_id, eos_token_id=tokenizer.sep_token_id))
+        return hf.AlbertForMaskedLM(hf.AlbertConfig(**common, **SIZE, embedding_size=24, max_position_embeddings=256,
+            bos_token_id=tokenizer.cls_token_id, eos_token_id=tokenizer.sep_token_id))
     if kind == "modernbert":
         special = {"bos_token_id": tokenizer.cls_token_id, "eos_token_id": tokenizer.sep_token_id, "cls_token_id": tokenizer.cls_token_id, "sep_token_id": tokenizer.sep_token_id}
-        return hf.ModernBertForMaskedLM(hf.ModernBertConfig(**common, **SIZE | {"num_hidden_layers": 3}, **special, max_position_embeddings=256, local_attention=16, global_attn_every_n_layers=3))
+        return hf.ModernBertForMaskedLM(hf.ModernBertConfig(**common, **SIZE | {"num_hidden_layers": 3}, **special, max_position_embeddings=256,
+            local_attention=16, global_attn_every_n_layers=3))
     if kind == "distilbert":
         return hf.DistilBertForMaskedLM(hf.DistilBertConfig(**common, dim=32, n_layers=2, n_heads=2, hidden_dim=48, max_position_embeddings=256))
     if kind == "electra":

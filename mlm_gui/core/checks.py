@@ -1,6 +1,6 @@
 """Range checks for values that come from outside; every setting passes through one of these."""
 
-import math
+import re
 from typing import Any
 
 from mlm_gui.errors import UserError
@@ -16,7 +16,7 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
 
 def fraction(name: str, value: Any, low: float, high: float) -> float:
     """`value` as a finite float in [low, high]; raises UserError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         shown = repr(value)[:60]
         raise UserError(f"{name} cannot be {shown}.", f"It must be a number from {low:g} to {high:g}.", "Choose a value inside that range.")
     return float(value)
@@ -28,4 +28,4 @@ def text(name: str, value: Any, max_characters: int) -> str:
         raise UserError(f"{name} is not text.", "Something other than text was sent.", "Type or paste plain text.")
     if len(value) > max_characters:
         raise UserError(f"{name} is too long.", f"It has {len(value):,} characters and the limit here is {max_characters:,}.", "Shorten it.")
-    return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return re.sub("[\x00\ud800-\udfff]", "\ufffd", value)

@@ -121,8 +121,8 @@ def read_document(path: Path, name: str) -> Document:
         if size > MAX_FILE_BYTES:
             raise UserError(f"{name} was not read.", f"It has {size / 2**20:.0f} MB and the limit is {MAX_FILE_BYTES // 2**20} MB.", "Split it into smaller files.")
         content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{name} could not be read.", f"The system said: {error.strerror or error}.", "Check the name and the permissions, then try again.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UserError(f"{name} could not be read.", f"The system said: {getattr(error, 'strerror', None) or error}.", "Check the name and the permissions, then try again.") from error
     return _document(name, decode(content, name), markdown=Path(name).suffix.lower() in (".md", ".markdown"))
 
 
@@ -139,10 +139,12 @@ def decode(content: bytes, name: str) -> str:
     except UnicodeDecodeError:
         import charset_normalizer
 
-        best = charset_normalizer.from_bytes(content[: 2**20]).best()
+        guesses = charset_normalizer.from_bytes(content[: 2**20])
+        best = guesses.best()
         if best is None:
             raise binary from None
-        text = content.decode(best.encoding, "replace")
+        western = best.encoding != "cp1250" and any("cp1252" in guess.could_be_from_charset for guess in guesses)  # short texts fit many: take the commonest
+        text = content.decode("cp1252" if western else best.encoding, "replace")
     if len(_CONTROL.findall(text[:100_000])) > 0.02 * min(len(text), 100_000):
         raise binary
     return text
@@ -156,7 +158,7 @@ def _folded(paragraph: str) -> str:
 
 
 def _document(name: str, text: str, markdown: bool) -> Document:
-    text = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    text = re.sub("[\x00\ud800-\udfff]", "\ufffd", text)
     pieces = _markdown_blocks(text) if markdown else _blocks(text)
     paragraphs = tuple(cleaned for piece in pieces if any(map(str.isalnum, cleaned := " ".join(_CONTROL.sub(" ", piece).split()))))
     if not paragraphs:
@@ -167,9 +169,10 @@ def _document(name: str, text: str, markdown: bool) -> Document:
 def _blocks(text: str) -> list[str]:
     """Blocks between blank lines when their lines are hard-wrapped, single lines otherwise."""
     pieces: list[str] = []
-    for block in re.split(r"\n[^\S\n]*\n\s*", text.replace("\r\n", "\n").replace("\r", "\n").strip()):
+    blocks = re.split(r"\n[^\S\n]*\n\s*", text.replace("\r\n", "\n").replace("\r", "\n").strip())
+    for block in blocks:
         lines = block.split("\n")
-        wrapped = "\n\n" in text.replace("\r", "") and max(map(len, lines)) <= HARD_WRAP_WIDTH
+        wrapped = len(blocks) > 1 and max(map(len, lines)) <= HARD_WRAP_WIDTH
         pieces.extend([block] if wrapped else lines)
     return pieces
 

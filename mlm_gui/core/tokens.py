@@ -1,6 +1,6 @@
 """Paragraphs -> token ids, laid end to end without padding, and the packs a step is made of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,12 @@ class TokenStore:
     def lengths(self) -> np.ndarray:
         """int64 [S]."""
         return np.diff(self.offsets)
+
+    def where(self, wanted: Callable[[torch.Tensor], bool]) -> "TokenStore":
+        """Only the sequences whose ids (int64 [N]) are wanted."""
+        kept = [self.ids[a:b] for a, b in zip(self.offsets, self.offsets[1:]) if wanted(torch.from_numpy(self.ids[a:b].astype(np.int64)))]
+        ids = np.concatenate(kept) if kept else np.zeros(0, np.int32)
+        return TokenStore(ids, np.concatenate([[0], np.cumsum([len(row) for row in kept])]).astype(np.int64))
 
     def pack(self, sequences: np.ndarray) -> "Pack":
         """The named sequences, in that order, as one flat row."""

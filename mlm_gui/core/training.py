@@ -194,6 +194,7 @@ def train(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Event]:
     Raises UserError when there is too little text to train or to test on, or when the loss is no longer a number.
     """
     store, held_out = (tokenize(side, lm.tokenizer, lm.max_length) for side in (split.train, split.held_out))
+    store = store.where(lambda ids: bool(lm.vocabulary.maskable(ids).any()))
     _check_enough(store, held_out, lm)
     plan, exam = Plan(store, lm, config), Exam.of(held_out, config.policy, lm)
     total_steps = plan.total_steps
@@ -215,8 +216,7 @@ def train(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Event]:
         logits = lm.logits_at(pack, batch.input_ids, batch.chosen)
         loss = F.cross_entropy(logits.float(), batch.labels[batch.chosen].to(logits.device))
         loss_value = loss.item()
-        if not math.isfinite(loss_value):
-            raise UserError("Training stopped: the loss is no longer a number.", f"At step {step} the learning rate of {rate:.1e} was probably too high for this model.", "Start again with a tenth of that rate.")
+        _check_finite(loss_value, step)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(lm.model.parameters(), config.clip)
@@ -260,7 +260,13 @@ def as_record(event: Event) -> dict:
 
 def _evaluated(step: int, lm: MaskedLM, exam: Exam, began: float) -> Evaluated:
     score = evaluate(lm, exam)
+    _check_finite(score.loss, step)
     return Evaluated(step, score.loss, score.perplexity, score.top1, score.top5, score.num_masks, time.monotonic() - began)
+
+
+def _check_finite(loss: float, step: int) -> None:
+    if not math.isfinite(loss):
+        raise UserError("Training stopped: the loss is no longer a number.", f"At step {step} the learning rate was probably too high for this model.", "Start again with a tenth of that rate.")
 
 
 def _check_enough(store: TokenStore, held_out: TokenStore, lm: MaskedLM) -> None:

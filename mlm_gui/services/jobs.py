@@ -75,6 +75,8 @@ class Trainer:
     def close(self, timeout: float = 20.0) -> None:
         """Stops the current run after its step, waits until it is saved, and leaves waiting runs unstarted."""
         with self._changed:
+            for run, _, _ in self._waiting:
+                run.queue_lock.release()
             self._waiting.clear()
             if self._current:
                 self._current[1].set()

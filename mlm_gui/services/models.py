@@ -33,7 +33,7 @@ class Models:
             if run is None or not run.has_model:
                 raise UserError("This run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one.")
             return str(run.model_folder)
-        if name != STARTER and self._limits.hosted and (Path(name).exists() or name.startswith((".", "~", "/"))):
+        if name != STARTER and self._limits.hosted and (name.startswith((".", "~", "/")) or _exists(name)):
             raise UserError(f"There is no model called {name[:100]}.", "On this server only the starter, your own runs and Hub names can be used.", "Choose one of those.")
         return name
 
@@ -77,3 +77,10 @@ class Models:
     def _named(lm: MaskedLM, name: str) -> MaskedLM:
         lm.name = name
         return lm
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # too long for the file system, or with a NUL in it
+        return False

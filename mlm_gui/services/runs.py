@@ -89,7 +89,7 @@ class Run:
                 if whole_lines:
                     self._read_bytes += len(whole_lines) + 1
                     for line in whole_lines.split(b"\n"):
-                        with contextlib.suppress(ValueError, TypeError, KeyError):
+                        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
                             record = json.loads(line)
                             self._history.add(_EVENTS[record.pop("event")](**record))
             return self._history
@@ -143,7 +143,9 @@ class Run:
             record = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
             if record.pop("format") != FORMAT:
                 return None
-            return Job(**{**record, "config": TrainConfig(**record["config"])})
+            job = Job(**{**record, "config": TrainConfig(**record["config"])})
+            texts = (job.name, job.model, job.corpus_name, job.fingerprint, job.owner, job.created)
+            return job if all(isinstance(value, str) for value in texts) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
             return None  # a damaged folder is listed as such and breaks nothing
 
@@ -188,9 +190,10 @@ def finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool]
     except Timeout:
         raise UserError("This run is being trained already.", "Another program works in its folder.", "Wait until it ends.") from None
     try:
-        for event in _finetune(run, load, stop):
-            run.append(event)
-            yield event
+        with contextlib.closing(_finetune(run, load, stop)) as events:  # closed, and saved, before the lock is let go
+            for event in events:
+                run.append(event)
+                yield event
     except UserError as error:
         run.append(Failed(error.what, error.why, error.do))
         raise

@@ -5,8 +5,9 @@ import signal
 import threading
 from pathlib import Path
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no look-ups from the server
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+from mlm_gui.services import environment
+
+environment.prepare()
 
 import gradio as gr
 

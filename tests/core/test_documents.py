@@ -240,7 +240,8 @@ def test_a_text_of_one_paragraph_repeated_cannot_be_split():
         as_corpus(["The same words again and again."] * 20).split()
 
 
-@pytest.mark.parametrize("wrong", [{"held_out": 0}, {"held_out": 0.9}, {"held_out": float("nan")}, {"held_out": "0.1"}, {"seed": -1}, {"seed": 1.5}, {"seed": 2**40}, {"seed": HUGE}])
+@pytest.mark.parametrize("wrong", [{"held_out": 0}, {"held_out": 0.9}, {"held_out": float("nan")}, {"held_out": "0.1"}, {"seed": -1}, {"seed": 1.5},
+    {"seed": 2**40}, {"seed": HUGE}])
 def test_a_bad_share_or_seed_is_refused(wrong):
     with pytest.raises(UserError):
         as_corpus(numbered(10)).split(**wrong)

@@ -38,7 +38,8 @@ def test_special_tokens_typed_into_the_text_are_protected(family, kind):
 
 def test_each_token_tells_its_reason(lm):
     draw = draw_masks(lm.tokenizer, TEXT * 5, MaskPolicy(rate=0.5, mask_share=0.5, random_share=0.25), 0)
-    says = {Fate.UNTOUCHED: "is not below 0.5", Fate.MASK: "hidden behind [MASK]", Fate.RANDOM: "swapped for the random piece", Fate.KEPT: "left as it is", Fate.SPECIAL: "protected: "}
+    says = {Fate.UNTOUCHED: "is not below 0.5", Fate.MASK: "hidden behind [MASK]", Fate.RANDOM: "swapped for the random piece",
+        Fate.KEPT: "left as it is", Fate.SPECIAL: "protected: "}
     assert {token.fate for token in draw.tokens} == set(says)
     assert all(says[token.fate] in token.why for token in draw.tokens)
     assert draw.tokens[0].why == "protected: it marks the start" and draw.tokens[-1].why == "protected: it marks the end"

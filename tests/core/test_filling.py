@@ -54,7 +54,7 @@ def test_a_blank_may_be_written_in_any_usual_way(subject, written):
 def test_guesses_come_most_probable_first_and_are_probabilities(lm):
     (blank,) = fill(lm, "Sow the ___ in April.", 50)
     values = [guess.probability for guess in blank.guesses]
-    assert len(values) == 50 and values == sorted(values, reverse=True) and 0 < values[-1] and sum(values) <= 1
+    assert len(values) == 50 and values == sorted(values, reverse=True) and values[-1] > 0 and sum(values) <= 1
 
 
 def test_equal_questions_get_equal_answers_even_after_training_mode(lm):

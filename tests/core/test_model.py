@@ -230,7 +230,8 @@ def refusal(name) -> UserError:
 
 @pytest.mark.parametrize(
     "name",
-    ["bert-base-nowhere", "nobody/no-such-model", "../../etc", "../../etc/passwd", "", "   ", "/no/such/folder", "a" * 5_000, "bert\x00base", "owner/na\x00me", "a--b", "x/y/z", "\ud800"],
+    ["bert-base-nowhere", "nobody/no-such-model", "../../etc", "../../etc/passwd", "", "   ", "/no/such/folder", "a" * 5_000, "bert\x00base",
+    "owner/na\x00me", "a--b", "x/y/z", "\ud800"],
 )
 def test_an_unknown_model_name_offline_is_refused_in_three_sentences(name):
     refusal(name)

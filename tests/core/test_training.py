@@ -96,7 +96,8 @@ def test_the_last_evaluation_repeats_to_the_last_digit(short_run, split):
     exam = Exam.of(tokenize(split.held_out, trained.tokenizer, trained.max_length), SHORT.policy, trained)
     again = [evaluate(trained, exam), evaluate(trained, exam)]
     assert again[0] == again[1]
-    assert (again[0].loss, again[0].perplexity, again[0].top1, again[0].top5, again[0].num_masks) == tuple(getattr(events[-1], name) for name in ("loss", "perplexity", "top1", "top5", "num_masks"))
+    assert (again[0].loss, again[0].perplexity, again[0].top1, again[0].top5, again[0].num_masks) == tuple(getattr(events[-1],
+        name) for name in ("loss", "perplexity", "top1", "top5", "num_masks"))
 
 
 def test_base_and_tuned_meet_the_same_masks(lm, short_run, split):

@@ -110,7 +110,8 @@ def test_a_line_that_a_crash_cut_off_costs_only_itself(run):
     assert history.started == STARTED and history.losses == [5.0]
 
 
-@pytest.mark.parametrize("line", [b"", b"7", b'"text"', b"[]", b"null", b"true", b"{}", b'{"event": "unheard"}', b'{"event": "saved"}', b'{"event": []}', b"\xff\xfe\x00", b'{"event": "stepped", "step": 1, "epoch": 1, "loss": null, "learning_rate": 1, "tokens_per_second": 1, "seconds": 1}'])
+@pytest.mark.parametrize("line", [b"", b"7", b'"text"', b"[]", b"null", b"true", b"{}", b'{"event": "unheard"}', b'{"event": "saved"}',
+    b'{"event": []}', b"\xff\xfe\x00", b'{"event": "stepped", "step": 1, "epoch": 1, "loss": null, "learning_rate": 1, "tokens_per_second": 1, "seconds": 1}'])
 def test_an_unreadable_line_is_passed_over(run, studio, line):
     run.append(STARTED)
     with (run.folder / "events.jsonl").open("ab") as file:
@@ -128,7 +129,8 @@ def test_an_unreadable_line_is_passed_over(run, studio, line):
     [
         lambda record: None, lambda record: "", lambda record: "{", lambda record: "[]", lambda record: "5", lambda record: json.dumps({**record, "format": 99}),
         lambda record: json.dumps({name: value for name, value in record.items() if name != "format"}), lambda record: json.dumps({**record, "extra": 1}),
-        lambda record: json.dumps({**record, "config": {}, "model": None}), lambda record: json.dumps({**record, "config": {"epochs": -1}}), lambda record: json.dumps({**record, "config": {"nonsense": 1}}),
+        lambda record: json.dumps({**record, "config": {}, "model": None}), lambda record: json.dumps({**record, "config": {"epochs": -1}}),
+        lambda record: json.dumps({**record, "config": {"nonsense": 1}}),
         lambda record: json.dumps({**record, "created": 5}), lambda record: json.dumps({**record, "created": None}), lambda record: json.dumps({**record, "name": ["x"]}),
     ],
     ids=["gone", "empty", "half", "list", "number", "other version", "no version", "extra", "no model", "bad config", "odd config", "created number", "created null", "name list"],
