@@ -183,10 +183,8 @@ def _mask(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
     from mlm_gui.core.documents import Corpus
-    from mlm_gui.core.training import RECIPES, Evaluated, Started, Stepped, as_record
+    from mlm_gui.core.training import RECIPES
     from mlm_gui.services.runs import Run, finetune
 
     changes = {name: getattr(options, name) for name in ("epochs", "max_steps", "learning_rate", "tokens_per_step", "mask_rate", "seed")}
@@ -197,11 +195,26 @@ def _train(options: argparse.Namespace) -> None:
     where = (corpus, options.model, config, options.held_out, config.seed)
     run = Run.create(options.out.absolute(), *where) if options.out else studio.runs.create(*where)
 
-    asked_to_stop = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked_to_stop.append(True))
+    asked_to_stop: list[bool] = []
+    before = {number: signal.signal(number, lambda *_: asked_to_stop.append(True)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        _follow(options, run, finetune(run, studio.models.load, lambda: bool(asked_to_stop)))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if asked_to_stop:
+        print(f"Interrupted after {run.history().num_steps} steps; the model so far is kept in {run.model_folder}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _follow(options: argparse.Namespace, run, events) -> None:
+    """Shows the events of a run as they come: JSON lines, or a bar and a summary."""
+    from tqdm import tqdm
+
+    from mlm_gui.core.training import Evaluated, Started, Stepped, as_record
+
     bar, evaluations = None, []
-    for event in finetune(run, studio.models.load, lambda: bool(asked_to_stop)):
+    for event in events:
         if isinstance(event, Evaluated):
             evaluations.append(event)
         if options.json:
@@ -217,9 +230,6 @@ def _train(options: argparse.Namespace) -> None:
         print(f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} hidden tokens, the same both times); {after.seconds:.0f} s.")
         print(f"First guess right: {before.top1:.1%} before, {after.top1:.1%} after.")
         print(f"The model is in {run.model_folder}")
-    if asked_to_stop:
-        print(f"Interrupted after {evaluations[-1].step} steps; the model so far is kept in {run.model_folder}", file=sys.stderr)
-        sys.exit(INTERRUPTED)
 
 
 def _fill(options: argparse.Namespace) -> None:

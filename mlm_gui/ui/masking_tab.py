@@ -95,7 +95,7 @@ def shown(drawn: Draw) -> MaskingView:
     specials = list(dict.fromkeys(token.token for token in drawn.tokens if token.fate == Fate.SPECIAL))
     numbers = [
         {"name": "pieces that could be hidden", "value": f"{drawn.num_maskable:,}", "extra": ""},
-        {"name": "chosen now", "value": f"{drawn.num_chosen:,}", "extra": f"{drawn.num_chosen / drawn.num_maskable:.1%} · 95 of 100 draws give {low} – {high}"},
+        {"name": "chosen now", "value": f"{drawn.num_chosen:,}", "extra": f"{drawn.num_chosen / drawn.num_maskable:.1%} · by chance {low}–{high}"},
         {"name": "[MASK] / random / kept", "value": " / ".join(str(drawn.count(fate)) for fate in (Fate.MASK, Fate.RANDOM, Fate.KEPT)), "extra": ""},
         {"name": "protected marks", "value": str(drawn.count(Fate.SPECIAL)), "extra": " ".join(specials)[:60]},
     ]

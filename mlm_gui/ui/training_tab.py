@@ -206,7 +206,7 @@ def run_facts(history: History) -> list[dict]:
     return [
         {"name": "loss on unseen text", "value": f"{now.loss:.2f}", "extra": f"from {before.loss:.2f}"},
         {"name": "right first guess", "value": f"{now.top1:.0%}", "extra": f"from {before.top1:.0%}"},
-        {"name": "speed", "value": f"{speed:,.0f}" if speed else "–", "extra": "word pieces / s"},
+        {"name": "speed", "value": f"{speed:,.0f}" if speed else "–", "extra": "pieces / s"},
         {"name": "time taken" if ended else "time left", "value": spoken(seconds if ended else history.seconds_left), "extra": "" if ended else f"{spoken(seconds)} so far"},
     ]
 

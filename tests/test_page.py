@@ -1,0 +1,116 @@
+"""What the page is made of, checked without a browser."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from mlm_gui.core.history import History
+from mlm_gui.core.training import RECIPES, Evaluated, Stepped, TrainConfig
+from mlm_gui.services.limits import HOSTED
+from mlm_gui.services.studio import Studio
+from mlm_gui.ui import app, charts, playground_tab, training_tab
+
+ROOT = Path(__file__).parents[1]
+
+
+def history_of(steps: int) -> History:
+    """A run that has taken so many steps, scored every hundred."""
+    history = History()
+    for step in range(steps + 1):
+        if step:
+            history.add(Stepped(step, step / 100, 5 - step / 1000 + (step % 7) / 10, 1e-3, 100.0, float(step)))
+        if step % 100 == 0:
+            history.add(Evaluated(step, 5 - step / 1000, 9.0, 0.1, 0.2, 50, float(step)))
+    return history
+
+
+def test_templates_hold_nothing_that_gradio_would_run(studio):
+    page = app.build(studio)
+    templates = [block.html_template for block in page.blocks.values() if type(block).__name__ == "HTML"]
+    assert len(templates) >= 9
+    assert not [template for template in templates if "{{" in template or re.search(r"\$\{(?!value\})", template)]
+
+
+def test_every_setting_has_a_widget_and_every_recipe_fits_them():
+    import gradio as gr
+
+    with gr.Blocks():
+        widgets = training_tab.settings_form()
+    assert len(widgets) == len(dataclasses.fields(TrainConfig))
+    for label, name in training_tab.RECIPE_NAMES.items():
+        values = training_tab.apply_recipe(None, label)
+        assert TrainConfig(**dict(zip(training_tab.CONFIG_FIELDS, values, strict=True))) == RECIPES[name]
+
+
+def test_no_event_is_listed_as_a_public_endpoint(studio):
+    page = app.build(studio)
+    assert {function.api_visibility for function in page.fns.values()} == {"private"}
+
+
+def test_a_live_chart_gets_each_point_once_and_few_enough_of_them():
+    known, drawn = 0, {"0": [], "1": [], "2": []}
+    for steps in range(0, 2600, 130):
+        add, replace, known = charts.new_points(history_of(steps), known)
+        if replace is not None:
+            drawn = {trace: list(zip(line["x"], line["y"], strict=True)) for trace, line in replace.items()}
+        for trace, line in (add or {}).items():
+            drawn[trace] += zip(line["x"], line["y"], strict=True)
+        whole = charts.loss_points(history_of(steps))
+        assert drawn == {trace: list(zip(line["x"], line["y"], strict=True)) for trace, line in whole.items()}
+        assert max(map(len, drawn.values())) <= charts.MAX_POINTS
+
+
+@pytest.mark.parametrize("known", [None, "x", [1], [-1, 0], [10**9, 0], [True, "a"], {"a": 1}, float("nan")])
+def test_an_odd_cursor_gets_the_whole_chart(known):
+    add, replace, _ = charts.new_points(history_of(20), known)
+    assert add is None
+    assert len(replace["0"]["x"]) == 20
+
+
+def test_on_a_hosted_server_another_visitor_cannot_see_or_stop_a_run(tmp_path, corpus):
+    studio = Studio.open(tmp_path, HOSTED)
+    run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0, owner="a" * 32)
+    assert studio.visible(run.id, "a" * 32) is run
+    assert studio.visible(run.id, "b" * 32) is None
+    assert studio.visible_runs("b" * 32) == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "hidden", "asked"),
+    [
+        ("The sea is calm.", [1], "The ___ is calm."),
+        ("The sea, the sea", [1, 4], "The ___, the ___"),
+        ("a [MASK] and <mask> and ____", [], "a ___ and ___ and ___"),
+        ("don't go well-known ways", [0, 2], "___ go ___ ways"),
+    ],
+)
+def test_a_question_has_a_blank_for_every_hidden_word(sentence, hidden, asked):
+    words = playground_tab.words_of(sentence)
+    for place in hidden:
+        words["words"][place]["blank"] = True
+    assert playground_tab.question_of(sentence, playground_tab.blanks_of(sentence, words)) == asked
+
+
+def test_what_the_browser_says_of_the_words_is_believed_only_when_it_fits():
+    expected = [False, True]
+    for odd in (None, 3, {"words": 7}, {"words": [{"blank": True}]}, {"words": [None] * 9}):
+        assert playground_tab.blanks_of("hello ___", odd) == expected
+
+
+def test_readme_commands_are_those_ci_calls():
+    readme, script = (ROOT / "README.md").read_text("utf-8"), (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "pip install -e . && mlm-gui" in readme
+    assert 'pip install -e ".[test]" && pytest' in readme
+    assert 'pip install -q -e ".[test]" && pytest' in script
+    for picture in re.findall(r"\]\((assets/[^)]+)\)", readme):
+        assert (ROOT / picture).exists(), picture
+
+
+def test_readme_python_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    printed = []
+    exec(code.replace("assets/", f"{ROOT}/assets/").replace("epochs=2", "epochs=1, max_steps=2"), {"print": printed.append})
+    assert "Finished" not in str(printed[-1])
+    assert len(printed[-1][0].guesses) == 3

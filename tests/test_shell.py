@@ -1,0 +1,140 @@
+"""The shell, as a person or a script calls it: output, exit codes, three sentences, and what survives an interruption."""
+
+import json
+import signal
+import subprocess
+import sys
+from typing import NamedTuple
+
+import pytest
+
+from mlm_gui.__main__ import main
+from mlm_gui.core.model import ASSETS
+
+BOOK = str(ASSETS / "samples" / "seed-almanac.txt")
+QUICK = ["--max-steps", "4", "--tokens-per-step", "256"]
+
+
+class Finished(NamedTuple):
+    """What a finished call left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch, capsys):
+    """A function that runs `mlm-gui` with a home of its own, in this process, and tells how it ended."""
+    monkeypatch.setenv("MLM_GUI_HOME", str(tmp_path / "home"))
+
+    def run(*arguments: str) -> Finished:
+        code = 0
+        try:
+            main(arguments)
+        except SystemExit as exit_:
+            code = exit_.code
+        return Finished(code, *capsys.readouterr())
+
+    return run
+
+
+def lines(process):
+    return [json.loads(line) for line in process.stdout.splitlines()]
+
+
+def test_mask_prints_lists_of_equal_length_that_agree(shell):
+    process = shell("mask", "Begin the morning by saying to thyself", "--rate", "0.3", "--seed", "5", "--json")
+    (draw,) = lines(process)
+    assert (process.returncode, draw["seed"], draw["rate"]) == (0, 5, 0.3)
+    rows = list(zip(*(draw[name] for name in ("tokens", "ids", "input_ids", "labels", "fates")), strict=True))
+    assert {fate for *_, fate in rows} <= {"untouched", "mask", "random", "kept", "special"}
+    for _, token_id, seen, label, fate in rows:
+        assert label == (token_id if fate in ("mask", "random", "kept") else -100)
+        assert seen == token_id or fate in ("mask", "random")
+
+
+def test_text_reports_what_is_in_the_files_and_what_was_refused(shell, tmp_path):
+    (tmp_path / "empty.txt").write_bytes(b"")
+    process = shell("text", BOOK, str(tmp_path / "empty.txt"), "--json")
+    (report,) = lines(process)
+    assert process.returncode == 0
+    assert set(report) >= {"paragraphs", "words", "tokens", "duplicates", "near_duplicates", "leaks", "shattered", "refused"}
+    assert (report["words"] > 5000, report["leaks"]) == (True, 0)
+    assert [set(refusal) for refusal in report["refused"]] == [{"file", "what", "why", "do"}]
+
+
+def test_train_writes_a_run_that_fill_and_runs_can_use(shell):
+    process = shell("train", BOOK, *QUICK, "--json")
+    events = lines(process)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert [event["event"] for event in events][:2] == ["started", "evaluated"]
+    assert [event["event"] for event in events][-2:] == ["saved", "finished"]
+    assert set(events[1]) >= {"step", "loss", "perplexity", "top1", "top5"}
+    assert [event["step"] for event in events if event["event"] == "stepped"] == [1, 2, 3, 4]
+    assert set(events[2]) >= {"step", "loss", "learning_rate", "tokens_per_second"}
+
+    (run,) = lines(shell("runs", "--json"))
+    assert (run["state"], run["steps"]) == ("finished", 4)
+    (answer,) = lines(shell("fill", "pods on the ___ and ___", "--model", f"run:{run['id']}", "--against", "starter", "--top", "2", "--json"))
+    for blanks in (answer["blanks"], answer["against"]):
+        assert [len(blank["guesses"]) for blank in blanks] == [2, 2]
+    assert answer["blanks"] != answer["against"]
+
+
+def test_a_run_folder_is_never_written_over(shell, tmp_path):
+    out = str(tmp_path / "run")
+    assert shell("train", BOOK, *QUICK, "--out", out).returncode == 0
+    again = shell("train", BOOK, *QUICK, "--out", out)
+    assert again.returncode == 2
+    assert "holds a run already" in again.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_its_model_and_says_so(shell, tmp_path, number):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "mlm_gui", "train", BOOK, "--epochs", "100", "--tokens-per-step", "256", "--out", str(out), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if json.loads(line)["event"] == "stepped":
+            process.send_signal(number)
+            break
+    rest, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(rest.splitlines()[-1])["reason"] == "stopped"
+    assert "is kept in" in said
+    assert shell("fill", "the ___", "--model", str(out / "model")).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "missing.txt"], "could not be read"),
+        (["train", BOOK, "--model", "google-bert/no-such-model"], "could not be downloaded"),
+        (["train", BOOK, "--model", "../../etc"], "There is no model"),
+        (["train", BOOK, "--epochs", "0"], "epochs"),
+        (["train", BOOK, "--learning-rate", "nan"], "learning rate"),
+        (["fill", "no blank here"], "nothing to fill"),
+        (["fill", "a ___", "--model", "run:0"], "has no model"),
+        (["mask", "", "--json"], "nothing to hide"),
+        (["no-such-command"], "not understood"),
+        (["train", BOOK, "--epochs", "many"], "not understood"),
+    ],
+)
+def test_what_a_person_can_put_right_is_said_in_three_sentences(shell, arguments, said):
+    process = shell(*arguments)
+    assert process.returncode == 2
+    assert process.stdout == ""
+    assert said in process.stderr
+    sentences = process.stderr.strip().splitlines()
+    assert len(sentences) == 3
+    assert all(sentence.endswith((".", "!")) for sentence in sentences)
+
+
+@pytest.mark.parametrize(("name", "content"), [("empty.txt", b""), ("picture.txt", bytes(range(256)) * 9), ("word.txt", b"word")])
+def test_a_bad_text_is_refused_and_no_run_is_left_behind(shell, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    process = shell("train", str(tmp_path / name))
+    assert process.returncode == 2
+    assert len(process.stderr.strip().splitlines()) == 3
+    assert lines(shell("runs", "--json")) == []
