@@ -12,14 +12,26 @@ Names are loaded on first use, so `import mlm_gui` itself is quick.
 import importlib
 
 _WHERE = {
-    "Corpus": "core.documents", "Document": "core.documents", "Split": "core.documents",
-    "TokenStore": "core.tokens", "tokenize": "core.tokens",
-    "Fate": "core.masking", "MaskPolicy": "core.masking", "MaskedBatch": "core.masking", "Vocabulary": "core.masking", "mask_tokens": "core.masking",
+    "Corpus": "core.documents",
+    "Document": "core.documents",
+    "Split": "core.documents",
+    "TokenStore": "core.tokens",
+    "tokenize": "core.tokens",
+    "Fate": "core.masking",
+    "MaskPolicy": "core.masking",
+    "MaskedBatch": "core.masking",
+    "Vocabulary": "core.masking",
+    "mask_tokens": "core.masking",
     "draw_masks": "core.draw",
     "MaskedLM": "core.model",
-    "TrainConfig": "core.training", "RECIPES": "core.training", "train": "core.training",
-    "Exam": "core.exam", "Score": "core.exam", "evaluate": "core.exam",
-    "fill": "core.filling", "compare": "core.filling",
+    "TrainConfig": "core.training",
+    "RECIPES": "core.training",
+    "train": "core.training",
+    "Exam": "core.exam",
+    "Score": "core.exam",
+    "evaluate": "core.exam",
+    "fill": "core.filling",
+    "compare": "core.filling",
     "UserError": "errors",
 }
 __all__ = sorted(_WHERE)

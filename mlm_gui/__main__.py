@@ -100,7 +100,9 @@ def _home_option(parser: argparse.ArgumentParser) -> None:
 def _page_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=7860)
-    parser.add_argument("--profile", choices=sorted(PROFILES), help="limits: laptop, or hosted where strangers visit (default: hosted on a Space, else laptop)")
+    parser.add_argument(
+        "--profile", choices=sorted(PROFILES), help="limits: laptop, or hosted where strangers visit (default: hosted on a Space, else laptop)"
+    )
     _home_option(parser)
 
 
@@ -144,12 +146,23 @@ def _text(options: argparse.Namespace) -> None:
     words = shattered_words(corpus.paragraphs, tokenizer)
     num_near = len({later for _, later in near_duplicates(corpus.paragraphs)}) - counts.num_duplicates
     if options.json:
-        _print({
-            "paragraphs": counts.num_paragraphs, "words": counts.num_words, "tokens": tokens, "longest_words": counts.longest_words,
-            "duplicates": counts.num_duplicates, "near_duplicates": num_near, "leaks": _num_leaks(corpus), "shattered": [dataclasses.asdict(word) for word in words], "refused": refused,
-        })
+        _print(
+            {
+                "paragraphs": counts.num_paragraphs,
+                "words": counts.num_words,
+                "tokens": tokens,
+                "longest_words": counts.longest_words,
+                "duplicates": counts.num_duplicates,
+                "near_duplicates": num_near,
+                "leaks": _num_leaks(corpus),
+                "shattered": [dataclasses.asdict(word) for word in words],
+                "refused": refused,
+            }
+        )
         return
-    print(f"{counts.num_paragraphs:,} paragraphs, {counts.num_words:,} words, {tokens:,} tokens; the longest paragraph has {counts.longest_words:,} words.")
+    print(
+        f"{counts.num_paragraphs:,} paragraphs, {counts.num_words:,} words, {tokens:,} tokens; the longest paragraph has {counts.longest_words:,} words."
+    )
     print(f"{counts.num_duplicates:,} paragraphs repeat an earlier one, {num_near:,} more nearly do.")
     for word in words[:10]:
         print(f"  {word.word} (×{word.count}) → {' '.join(word.pieces)}")
@@ -227,7 +240,9 @@ def _follow(options: argparse.Namespace, run, events) -> None:
     if bar is not None:
         bar.close()
         before, after = evaluations[0], evaluations[-1]
-        print(f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} hidden tokens, the same both times); {after.seconds:.0f} s.")
+        print(
+            f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} hidden tokens, the same both times); {after.seconds:.0f} s."
+        )
         print(f"First guess right: {before.top1:.1%} before, {after.top1:.1%} after.")
         print(f"The model is in {run.model_folder}")
 
@@ -249,9 +264,15 @@ def _runs(options: argparse.Namespace) -> None:
     for run in runs:
         history, job = run.history(), run.job
         record = {
-            "id": run.id, "state": run.state, "name": job.name if job else None, "model": job.model if job else None, "created": job.created if job else None,
-            "steps": history.num_steps, "loss_before": history.evaluations[0].loss if history.evaluations else None,
-            "loss_after": history.evaluations[-1].loss if history.evaluations else None, "folder": str(run.folder),
+            "id": run.id,
+            "state": run.state,
+            "name": job.name if job else None,
+            "model": job.model if job else None,
+            "created": job.created if job else None,
+            "steps": history.num_steps,
+            "loss_before": history.evaluations[0].loss if history.evaluations else None,
+            "loss_after": history.evaluations[-1].loss if history.evaluations else None,
+            "folder": str(run.folder),
         }
         if options.json:
             _print(record)

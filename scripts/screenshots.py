@@ -64,13 +64,18 @@ def photograph(tab, options: argparse.Namespace) -> None:
         seed.fill(str(number))
         seed.blur()
         tab.wait_for_timeout(400)
-        if all(tab.locator(f"#mask-tokens .chips button[data-fate={fate}], #mask-tokens [role=toolbar] button[data-fate={fate}]").count() for fate in ("mask", "random", "kept")):
+        if all(
+            tab.locator(f"#mask-tokens .chips button[data-fate={fate}], #mask-tokens [role=toolbar] button[data-fate={fate}]").count()
+            for fate in ("mask", "random", "kept")
+        ):
             break
     save("masks")
     tab.click("#tab-train-button")
     tab.click("#train-start")
     expect(tab.locator("#pill")).to_contain_text("step")
-    tab.wait_for_function("(() => { const plot = document.querySelector('#train-chart .js-plotly-plot'); const range = plot?.layout?.xaxis?.range; return plot?.data?.[0]?.x?.length > 0.6 * range?.[1]; })()")
+    tab.wait_for_function(
+        "(() => { const plot = document.querySelector('#train-chart .js-plotly-plot'); const range = plot?.layout?.xaxis?.range; return plot?.data?.[0]?.x?.length > 0.6 * range?.[1]; })()"
+    )
     save("train")
     expect(tab.locator("#train-chart")).to_contain_text("Finished", timeout=300_000)
     tab.click("#tab-compare-button")

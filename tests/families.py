@@ -45,15 +45,39 @@ def _model(kind: str, tokenizer) -> torch.nn.Module:
     if kind == "bert":
         return hf.BertForMaskedLM(hf.BertConfig(**common, **SIZE, max_position_embeddings=256))
     if kind == "roberta":
-        return hf.RobertaForMaskedLM(hf.RobertaConfig(**common, **SIZE, max_position_embeddings=258, type_vocab_size=1,
-            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id))
+        return hf.RobertaForMaskedLM(
+            hf.RobertaConfig(
+                **common,
+                **SIZE,
+                max_position_embeddings=258,
+                type_vocab_size=1,
+                bos_token_id=tokenizer.bos_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+            )
+        )
     if kind == "albert":
-        return hf.AlbertForMaskedLM(hf.AlbertConfig(**common, **SIZE, embedding_size=24, max_position_embeddings=256,
-            bos_token_id=tokenizer.cls_token_id, eos_token_id=tokenizer.sep_token_id))
+        return hf.AlbertForMaskedLM(
+            hf.AlbertConfig(
+                **common,
+                **SIZE,
+                embedding_size=24,
+                max_position_embeddings=256,
+                bos_token_id=tokenizer.cls_token_id,
+                eos_token_id=tokenizer.sep_token_id,
+            )
+        )
     if kind == "modernbert":
-        special = {"bos_token_id": tokenizer.cls_token_id, "eos_token_id": tokenizer.sep_token_id, "cls_token_id": tokenizer.cls_token_id, "sep_token_id": tokenizer.sep_token_id}
-        return hf.ModernBertForMaskedLM(hf.ModernBertConfig(**common, **SIZE | {"num_hidden_layers": 3}, **special, max_position_embeddings=256,
-            local_attention=16, global_attn_every_n_layers=3))
+        special = {
+            "bos_token_id": tokenizer.cls_token_id,
+            "eos_token_id": tokenizer.sep_token_id,
+            "cls_token_id": tokenizer.cls_token_id,
+            "sep_token_id": tokenizer.sep_token_id,
+        }
+        return hf.ModernBertForMaskedLM(
+            hf.ModernBertConfig(
+                **common, **SIZE | {"num_hidden_layers": 3}, **special, max_position_embeddings=256, local_attention=16, global_attn_every_n_layers=3
+            )
+        )
     if kind == "distilbert":
         return hf.DistilBertForMaskedLM(hf.DistilBertConfig(**common, dim=32, n_layers=2, n_heads=2, hidden_dim=48, max_position_embeddings=256))
     if kind == "electra":
@@ -76,9 +100,15 @@ def _wordpiece():
 def _trained_bpe(specials: list[str]) -> Tokenizer:
     trained = Tokenizer(models.BPE())
     trained.pre_tokenizer, trained.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    trained.train_from_iterator(_lines(), trainers.BpeTrainer(
-        vocab_size=VOCABULARY_SIZE, special_tokens=specials, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False,
-    ))
+    trained.train_from_iterator(
+        _lines(),
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY_SIZE,
+            special_tokens=specials,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
     return trained
 
 
@@ -93,19 +123,36 @@ def _modern():
     trained.add_special_tokens([AddedToken("[MASK]", lstrip=True, normalized=False, special=True)])
     trained.add_tokens([AddedToken("|||EMAIL_ADDRESS|||", normalized=False)])  # real ModernBERT has such ordinary added tokens
     trained.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[(name, trained.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[(name, trained.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
     )
     return hf.PreTrainedTokenizerFast(
-        tokenizer_object=trained, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]",
-        mask_token="[MASK]", model_max_length=256, model_input_names=["input_ids", "attention_mask"],
+        tokenizer_object=trained,
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        pad_token="[PAD]",
+        mask_token="[MASK]",
+        model_max_length=256,
+        model_input_names=["input_ids", "attention_mask"],
     )
 
 
 def _sentencepiece():
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(_lines()), model_writer=written, model_type="unigram", vocab_size=VOCABULARY_SIZE, pad_id=0, unk_id=1, bos_id=-1, eos_id=-1,
-        control_symbols=["[CLS]", "[SEP]", "[MASK]"], minloglevel=2, num_threads=1,
+        sentence_iterator=iter(_lines()),
+        model_writer=written,
+        model_type="unigram",
+        vocab_size=VOCABULARY_SIZE,
+        pad_id=0,
+        unk_id=1,
+        bos_id=-1,
+        eos_id=-1,
+        control_symbols=["[CLS]", "[SEP]", "[MASK]"],
+        minloglevel=2,
+        num_threads=1,
     )
     trained = sentencepiece.SentencePieceProcessor(model_proto=written.getvalue())
     return hf.AlbertTokenizerFast(vocab=[(trained.id_to_piece(i), trained.get_score(i)) for i in range(len(trained))], model_max_length=256)

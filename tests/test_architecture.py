@@ -72,8 +72,27 @@ def test_the_public_names_lead_to_core_or_errors():
 
 def test_the_public_names_are_pinned():
     assert mlm_gui.__all__ == [
-        "Corpus", "Document", "Exam", "Fate", "MaskPolicy", "MaskedBatch", "MaskedLM", "RECIPES", "Score", "Split", "TokenStore", "TrainConfig", "UserError",
-        "Vocabulary", "compare", "draw_masks", "evaluate", "fill", "mask_tokens", "tokenize", "train",
+        "Corpus",
+        "Document",
+        "Exam",
+        "Fate",
+        "MaskPolicy",
+        "MaskedBatch",
+        "MaskedLM",
+        "RECIPES",
+        "Score",
+        "Split",
+        "TokenStore",
+        "TrainConfig",
+        "UserError",
+        "Vocabulary",
+        "compare",
+        "draw_masks",
+        "evaluate",
+        "fill",
+        "mask_tokens",
+        "tokenize",
+        "train",
     ]
 
 
@@ -94,7 +113,10 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_the_nouns_and_verbs_load_neither_gradio_nor_plotly():
-    assert not loaded_after("import mlm_gui\nfor name in mlm_gui.__all__: getattr(mlm_gui, name)\nimport mlm_gui.services.studio") & {"gradio", "plotly"}
+    assert not loaded_after("import mlm_gui\nfor name in mlm_gui.__all__: getattr(mlm_gui, name)\nimport mlm_gui.services.studio") & {
+        "gradio",
+        "plotly",
+    }
 
 
 def test_the_shell_s_help_loads_nothing_heavy():
@@ -110,7 +132,9 @@ def test_requirements_are_in_step_with_the_project():
     assert listed - project == {"torch>=2.10,<2.12"} and project - listed == {next(line for line in project if line.startswith("torch"))}
 
 
-@pytest.mark.parametrize("path", [path for path in modules() if room_of(path) in ("core", "services")], ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", [path for path in modules() if room_of(path) in ("core", "services")], ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_no_module_keeps_a_changing_value(path):
     """Module level holds constants only: a list, dict or set there must be in capitals or private and is never written by a function."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

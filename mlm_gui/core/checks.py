@@ -10,7 +10,9 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
     """`value` as an int in [low, high]; raises UserError otherwise (NaN, text, fractions and booleans included)."""
     number = fraction(name, value, low, high)
     if number != int(number):
-        raise UserError(f"{name} cannot be {value!r}.", "It counts things, so it must be a whole number.", f"Use a whole number from {low} to {high}.")
+        raise UserError(
+            f"{name} cannot be {value!r}.", "It counts things, so it must be a whole number.", f"Use a whole number from {low} to {high}."
+        )
     return int(number)
 
 

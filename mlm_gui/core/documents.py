@@ -84,8 +84,12 @@ class Corpus:
         """Counts that need no tokenizer."""
         words = [len(paragraph.split()) for paragraph in self.paragraphs]
         return Statistics(
-            num_documents=len(self.documents), num_paragraphs=len(words), num_words=sum(words), longest_words=max(words),
-            median_words=statistics.median(words), num_duplicates=len(words) - len({_folded(paragraph) for paragraph in self.paragraphs}),
+            num_documents=len(self.documents),
+            num_paragraphs=len(words),
+            num_words=sum(words),
+            longest_words=max(words),
+            median_words=statistics.median(words),
+            num_duplicates=len(words) - len({_folded(paragraph) for paragraph in self.paragraphs}),
         )
 
     def split(self, held_out: float = 0.1, seed: int = 0) -> Split:
@@ -115,14 +119,24 @@ class Corpus:
 def read_document(path: Path, name: str) -> Document:
     """Paragraphs of one text file. Raises UserError for a missing, empty, oversized, binary or unknown kind of file."""
     if Path(name).suffix.lower() not in TEXT_ENDINGS:
-        raise UserError(f"{name} was not read.", "Its kind of file is not known here.", "Save it as plain text (.txt) or Markdown (.md) and try again.")
+        raise UserError(
+            f"{name} was not read.", "Its kind of file is not known here.", "Save it as plain text (.txt) or Markdown (.md) and try again."
+        )
     try:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
-            raise UserError(f"{name} was not read.", f"It has {size / 2**20:.0f} MB and the limit is {MAX_FILE_BYTES // 2**20} MB.", "Split it into smaller files.")
+            raise UserError(
+                f"{name} was not read.",
+                f"It has {size / 2**20:.0f} MB and the limit is {MAX_FILE_BYTES // 2**20} MB.",
+                "Split it into smaller files.",
+            )
         content = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UserError(f"{name} could not be read.", f"The system said: {getattr(error, 'strerror', None) or error}.", "Check the name and the permissions, then try again.") from error
+        raise UserError(
+            f"{name} could not be read.",
+            f"The system said: {getattr(error, 'strerror', None) or error}.",
+            "Check the name and the permissions, then try again.",
+        ) from error
     return _document(name, decode(content, name), markdown=Path(name).suffix.lower() in (".md", ".markdown"))
 
 
@@ -131,7 +145,11 @@ def decode(content: bytes, name: str) -> str:
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if content.startswith(mark):
             return content.decode(encoding, "replace")
-    binary = UserError(f"{name} does not look like text.", "It holds bytes that no text encoding uses; it may be a picture, a program or a word-processor file.", "Save the document as plain text (.txt) and choose that file.")
+    binary = UserError(
+        f"{name} does not look like text.",
+        "It holds bytes that no text encoding uses; it may be a picture, a program or a word-processor file.",
+        "Save the document as plain text (.txt) and choose that file.",
+    )
     if b"\x00" in content:
         raise binary
     try:
@@ -143,7 +161,9 @@ def decode(content: bytes, name: str) -> str:
         best = guesses.best()
         if best is None:
             raise binary from None
-        western = best.encoding != "cp1250" and any("cp1252" in guess.could_be_from_charset for guess in guesses)  # short texts fit many: take the commonest
+        western = best.encoding != "cp1250" and any(
+            "cp1252" in guess.could_be_from_charset for guess in guesses
+        )  # short texts fit many: take the commonest
         text = content.decode("cp1252" if western else best.encoding, "replace")
     if len(_CONTROL.findall(text[:100_000])) > 0.02 * min(len(text), 100_000):
         raise binary

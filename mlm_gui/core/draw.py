@@ -12,8 +12,13 @@ from mlm_gui.errors import UserError
 MAX_CHARACTERS = 20_000
 
 _PROTECTED = {
-    "cls_token": "it marks the start", "bos_token": "it marks the start", "sep_token": "it marks the end", "eos_token": "it marks the end",
-    "pad_token": "it only fills up space", "unk_token": "the vocabulary has no piece for what stood here", "mask_token": "the text itself has a blank here",
+    "cls_token": "it marks the start",
+    "bos_token": "it marks the start",
+    "sep_token": "it marks the end",
+    "eos_token": "it marks the end",
+    "pad_token": "it only fills up space",
+    "unk_token": "the vocabulary has no piece for what stood here",
+    "mask_token": "the text itself has a blank here",
 }
 
 
@@ -69,7 +74,11 @@ def draw_masks(tokenizer, text: str, policy: MaskPolicy, seed: int, max_length: 
     vocabulary = Vocabulary.of(tokenizer)
     maskable = vocabulary.maskable(ids)
     if not maskable.any():
-        raise UserError("There is nothing to hide here.", "The text has no word of its own, only marks that are always protected.", "Type a sentence, or choose a paragraph.")
+        raise UserError(
+            "There is nothing to hide here.",
+            "The text has no word of its own, only marks that are always protected.",
+            "Type a sentence, or choose a paragraph.",
+        )
     batch = mask_tokens(ids, maskable, policy, vocabulary, torch.Generator().manual_seed(seed))
     words = encoded.word_ids() if tokenizer.is_fast else [None] * len(ids)
     tokens = []
@@ -84,16 +93,26 @@ def draw_masks(tokenizer, text: str, policy: MaskPolicy, seed: int, max_length: 
 
 def _reason(tokenizer, token_id: int, seen: str, fate: Fate, number: float, policy: MaskPolicy, rescued: bool) -> str:
     if fate == Fate.SPECIAL:
-        role = next((why for name, why in _PROTECTED.items() if getattr(tokenizer, name, None) is not None and getattr(tokenizer, f"{name}_id") == token_id), "it has a meaning of its own")
+        role = next(
+            (why for name, why in _PROTECTED.items() if getattr(tokenizer, name, None) is not None and getattr(tokenizer, f"{name}_id") == token_id),
+            "it has a meaning of its own",
+        )
         return f"protected: {role}"
     if fate == Fate.UNTOUCHED:
         return f"not chosen: its number {number:.4f} is not below {policy.rate:g}"
-    chosen = f"chosen: its number {number:.4f} is the lowest, and a text needs at least one blank" if rescued else f"chosen: its number {number:.4f} is below {policy.rate:g}"
-    return f"{chosen}; " + {
-        Fate.MASK: f"hidden behind {seen}, must be guessed",
-        Fate.RANDOM: f"swapped for the random piece “{seen}”, must still be guessed",
-        Fate.KEPT: "left as it is, must still be guessed",
-    }[fate]
+    chosen = (
+        f"chosen: its number {number:.4f} is the lowest, and a text needs at least one blank"
+        if rescued
+        else f"chosen: its number {number:.4f} is below {policy.rate:g}"
+    )
+    return (
+        f"{chosen}; "
+        + {
+            Fate.MASK: f"hidden behind {seen}, must be guessed",
+            Fate.RANDOM: f"swapped for the random piece “{seen}”, must still be guessed",
+            Fate.KEPT: "left as it is, must still be guessed",
+        }[fate]
+    )
 
 
 def binomial_interval(n: int, p: float, coverage: float = 0.95) -> tuple[int, int]:
@@ -109,9 +128,11 @@ def binomial_interval(n: int, p: float, coverage: float = 0.95) -> tuple[int, in
 def as_record(draw: Draw) -> dict:
     """Lists of equal length, as `mlm-gui mask --json` prints them."""
     return {
-        "tokens": [token.token for token in draw.tokens], "ids": [token.id for token in draw.tokens],
-        "input_ids": [token.input_id for token in draw.tokens], "labels": [token.label for token in draw.tokens],
-        "fates": [token.fate.name.lower() for token in draw.tokens], "seed": draw.seed, "rate": draw.policy.rate,
+        "tokens": [token.token for token in draw.tokens],
+        "ids": [token.id for token in draw.tokens],
+        "input_ids": [token.input_id for token in draw.tokens],
+        "labels": [token.label for token in draw.tokens],
+        "fates": [token.fate.name.lower() for token in draw.tokens],
+        "seed": draw.seed,
+        "rate": draw.policy.rate,
     }
-
-

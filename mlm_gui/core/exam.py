@@ -49,7 +49,9 @@ class Exam:
         questions = []
         for sequences in packs(held_out.lengths, TOKENS_PER_PACK, np.sort(order)):
             pack = held_out.pack(sequences)
-            questions.append((pack, mask_tokens(pack.input_ids, lm.vocabulary.maskable(pack.input_ids), policy, lm.vocabulary, generator, pack.sequences)))
+            questions.append(
+                (pack, mask_tokens(pack.input_ids, lm.vocabulary.maskable(pack.input_ids), policy, lm.vocabulary, generator, pack.sequences))
+            )
         return cls(tuple(questions))
 
 
@@ -65,8 +67,12 @@ def evaluate(lm: MaskedLM, exam: Exam) -> Score:
     losses, ranks = (torch.cat(column).double() for column in zip(*parts, strict=True))
     loss, spread = losses.mean().item(), (losses.std() / math.sqrt(len(losses))).item() if len(losses) > 1 else math.inf
     return Score(
-        loss=loss, perplexity=math.exp(min(loss, 700)), top1=(ranks < 1).double().mean().item(), top5=(ranks < 5).double().mean().item(),
-        interval=(loss - 1.96 * spread, loss + 1.96 * spread), num_masks=len(losses),
+        loss=loss,
+        perplexity=math.exp(min(loss, 700)),
+        top1=(ranks < 1).double().mean().item(),
+        top5=(ranks < 5).double().mean().item(),
+        interval=(loss - 1.96 * spread, loss + 1.96 * spread),
+        num_masks=len(losses),
     )
 
 

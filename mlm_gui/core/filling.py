@@ -101,7 +101,9 @@ def _predict(lm: MaskedLM, text: str) -> tuple[list[int], torch.Tensor]:
     encoded = lm.tokenizer(BLANK.sub(lambda _: lm.tokenizer.mask_token, text), return_tensors="pt")
     ids = encoded["input_ids"]
     if ids.shape[1] > lm.max_length:
-        raise UserError("The sentence is too long for the model.", f"It has {ids.shape[1]} word pieces and the model reads {lm.max_length}.", "Shorten it.")
+        raise UserError(
+            "The sentence is too long for the model.", f"It has {ids.shape[1]} word pieces and the model reads {lm.max_length}.", "Shorten it."
+        )
     positions = (ids[0] == lm.tokenizer.mask_token_id).nonzero().flatten()
     lm.model.eval()  # dropout would make two equal questions disagree
     logits = lm.model(input_ids=ids.to(lm.device), attention_mask=encoded["attention_mask"].to(lm.device)).logits[0, positions.to(lm.device)]
@@ -110,7 +112,9 @@ def _predict(lm: MaskedLM, text: str) -> tuple[list[int], torch.Tensor]:
 
 def _blank(lm: MaskedLM, position: int, probabilities: torch.Tensor, top_k: int) -> Blank:
     best = probabilities.topk(top_k)
-    return Blank(position, tuple(Guess(spelled(lm.tokenizer, token), value) for value, token in zip(best.values.tolist(), best.indices.tolist(), strict=True)))
+    return Blank(
+        position, tuple(Guess(spelled(lm.tokenizer, token), value) for value, token in zip(best.values.tolist(), best.indices.tolist(), strict=True))
+    )
 
 
 def _shifts(base: MaskedLM, tuned: MaskedLM, before: torch.Tensor, after: torch.Tensor, num_shifts: int) -> tuple[Shift, ...]:
@@ -119,7 +123,8 @@ def _shifts(base: MaskedLM, tuned: MaskedLM, before: torch.Tensor, after: torch.
     candidates |= {tuned.tokenizer.convert_ids_to_tokens(int(i)) for i in (after >= MOVED_AT_LEAST).nonzero()}
     shifts = [
         Shift(spelled(base.tokenizer, base_vocabulary[token]), before[base_vocabulary[token]].item(), after[tuned_vocabulary[token]].item())
-        for token in candidates if token in base_vocabulary and token in tuned_vocabulary
+        for token in candidates
+        if token in base_vocabulary and token in tuned_vocabulary
     ]
     shifts = [shift for shift in shifts if not 1 / MOVED_RATIO < shift.ratio < MOVED_RATIO]
     return tuple(sorted(shifts, key=lambda shift: -shift.weight)[:num_shifts])

@@ -63,7 +63,11 @@ class Vocabulary:
     def of(cls, tokenizer) -> "Vocabulary":
         """Reads a transformers tokenizer of any family; raises UserError when it has no mask token."""
         if tokenizer.mask_token_id is None:
-            raise UserError("This model cannot do masked-language modelling.", "Its tokenizer has no mask token.", "Choose a BERT-like model, for example the bundled starter.")
+            raise UserError(
+                "This model cannot do masked-language modelling.",
+                "Its tokenizer has no mask token.",
+                "Choose a BERT-like model, for example the bundled starter.",
+            )
         special = torch.tensor(sorted(set(tokenizer.all_special_ids)))
         every = torch.tensor(sorted(set(tokenizer.get_vocab().values())))
         return cls(tokenizer.mask_token_id, special, every[~torch.isin(every, special)])
@@ -95,8 +99,12 @@ class MaskedBatch:
 
 
 def mask_tokens(
-    input_ids: torch.Tensor, maskable: torch.Tensor, policy: MaskPolicy, vocabulary: Vocabulary,
-    generator: torch.Generator, sequences: torch.Tensor | None = None,
+    input_ids: torch.Tensor,
+    maskable: torch.Tensor,
+    policy: MaskPolicy,
+    vocabulary: Vocabulary,
+    generator: torch.Generator,
+    sequences: torch.Tensor | None = None,
 ) -> MaskedBatch:
     """Draws which tokens are predicted and what the model sees in their place.
 

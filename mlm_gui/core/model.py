@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -65,7 +64,11 @@ class MaskedLM:
         tokenizer = load_tokenizer(name)
         model = _load_weights(folder, name)
         if len(tokenizer) > model.config.vocab_size:
-            raise UserError(f"{name} does not fit together.", f"Its tokenizer knows {len(tokenizer):,} tokens and its model {model.config.vocab_size:,}.", "Use the tokenizer that belongs to the model.")
+            raise UserError(
+                f"{name} does not fit together.",
+                f"Its tokenizer knows {len(tokenizer):,} tokens and its model {model.config.vocab_size:,}.",
+                "Use the tokenizer that belongs to the model.",
+            )
         return cls(model, tokenizer, name)
 
     @property
@@ -101,7 +104,7 @@ class MaskedLM:
         tokenizer.backend_tokenizer.no_truncation()  # the last call's limit would be written along
         tokenizer.save_pretrained(aside)
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(aside, folder)
+        aside.replace(folder)
 
     def logits_at(self, pack: Pack, input_ids: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """Scores over the vocabulary at the wanted tokens only: float [W, vocabulary size].
@@ -114,7 +117,9 @@ class MaskedLM:
         boundaries = F.pad(torch.cumsum(pack.lengths, 0), (1, 0)).tolist()
         with _head_at(self.model, wanted.nonzero().flatten().to(device)):
             output = self.model(
-                input_ids=input_ids[None].to(device), position_ids=(pack.positions + self.first_position)[None].to(device), boundaries=boundaries,
+                input_ids=input_ids[None].to(device),
+                position_ids=(pack.positions + self.first_position)[None].to(device),
+                boundaries=boundaries,
             )
         return output.logits[0]
 
@@ -159,12 +164,16 @@ def packed_attention(module, query, key, value, attention_mask, dropout=0.0, sca
     if boundaries is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
     parts = []
-    for start, end in zip(boundaries, boundaries[1:]):
+    for start, end in zip(boundaries, boundaries[1:], strict=False):
         near = None
         if sliding_window is not None and end - start > sliding_window:
             places = torch.arange(end - start, device=query.device)
             near = (places[:, None] - places[None]).abs() < sliding_window
-        parts.append(F.scaled_dot_product_attention(query[:, :, start:end], key[:, :, start:end], value[:, :, start:end], attn_mask=near, dropout_p=dropout, scale=scaling))
+        parts.append(
+            F.scaled_dot_product_attention(
+                query[:, :, start:end], key[:, :, start:end], value[:, :, start:end], attn_mask=near, dropout_p=dropout, scale=scaling
+            )
+        )
     return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
 
 
@@ -199,7 +208,11 @@ def model_folder(name: str) -> Path:
     try:
         return Path(name) if name and Path(name).is_dir() else fetch(name)
     except (OSError, ValueError) as error:  # a name too long for the file system, or with a NUL in it
-        raise UserError("There is no model of that name.", "The name cannot be a folder or a Hub name.", "Choose the starter, or a Hub name such as google-bert/bert-base-uncased.") from error
+        raise UserError(
+            "There is no model of that name.",
+            "The name cannot be a folder or a Hub name.",
+            "Choose the starter, or a Hub name such as google-bert/bert-base-uncased.",
+        ) from error
 
 
 def load_tokenizer(name: str):
@@ -210,31 +223,60 @@ def load_tokenizer(name: str):
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # transformers raises many kinds for one cause: the folder holds no usable tokenizer
-        raise UserError(f"The tokenizer of {name} could not be loaded.", f"The library said: “{_first_line(error)}”.", "Choose a model folder that holds its tokenizer, or the bundled starter.") from error
+        raise UserError(
+            f"The tokenizer of {name} could not be loaded.",
+            f"The library said: “{_first_line(error)}”.",
+            "Choose a model folder that holds its tokenizer, or the bundled starter.",
+        ) from error
     if not len(Vocabulary.of(tokenizer).ordinary_ids):  # what transformers makes up when the files are missing
-        raise UserError(f"The tokenizer of {name} could not be loaded.", "Its folder holds no vocabulary.", "Choose a model folder that holds its tokenizer, or the bundled starter.")
+        raise UserError(
+            f"The tokenizer of {name} could not be loaded.",
+            "Its folder holds no vocabulary.",
+            "Choose a model folder that holds its tokenizer, or the bundled starter.",
+        )
     return tokenizer
 
 
 def _load_weights(folder: Path, name: str) -> torch.nn.Module:
     """The model of a local folder, on the CPU in float32 and in evaluation mode; raises UserError when anything about it is wrong."""
     if not list(folder.glob("*.safetensors")):
-        raise UserError(f"The weights of {name} cannot be used.", "Only the safe format, safetensors, is loaded, and the folder has none.", "Convert the model to safetensors, or choose another one.")
+        raise UserError(
+            f"The weights of {name} cannot be used.",
+            "Only the safe format, safetensors, is loaded, and the folder has none.",
+            "Convert the model to safetensors, or choose another one.",
+        )
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        options = {"config": config, "trust_remote_code": False, "use_safetensors": True, "local_files_only": True, "output_loading_info": True, "dtype": torch.float32}
+        options = {
+            "config": config,
+            "trust_remote_code": False,
+            "use_safetensors": True,
+            "local_files_only": True,
+            "output_loading_info": True,
+            "dtype": torch.float32,
+        }
         with _quiet():
             try:
                 model, report = AutoModelForMaskedLM.from_pretrained(folder, attn_implementation="packed", **options)
             except ValueError:  # an architecture that does not let its attention be chosen
                 model, report = AutoModelForMaskedLM.from_pretrained(folder, **options)
     except Exception as error:  # as above: whatever is raised, the folder is not a usable masked language model
-        raise UserError(f"{name} could not be loaded as a masked language model.", f"The library said: “{_first_line(error)}”.", "Choose a BERT-like model, or the bundled starter.") from error
+        raise UserError(
+            f"{name} could not be loaded as a masked language model.",
+            f"The library said: “{_first_line(error)}”.",
+            "Choose a BERT-like model, or the bundled starter.",
+        ) from error
     wrong = sorted(report["missing_keys"]) or [str(key) for key in report["mismatched_keys"]]
     if wrong:
-        raise UserError(f"{name} has no complete masked-word head.", f"Weights are missing or of another shape, for example {wrong[0]}.", "Choose a model that was trained with masked-language modelling.")
+        raise UserError(
+            f"{name} has no complete masked-word head.",
+            f"Weights are missing or of another shape, for example {wrong[0]}.",
+            "Choose a model that was trained with masked-language modelling.",
+        )
     if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
-        raise UserError(f"The weights of {name} are damaged.", "Some of them are not numbers (NaN or infinite).", "Use an earlier copy, or another model.")
+        raise UserError(
+            f"The weights of {name} are damaged.", "Some of them are not numbers (NaN or infinite).", "Use an earlier copy, or another model."
+        )
     return model.eval()
 
 
@@ -265,7 +307,11 @@ def fetch(name: str) -> Path:
 
     nowhere = "It is not the bundled starter, not a folder on this machine, and not a Hub name (owner/name)."
     if not HUB_NAME.fullmatch(name) or ".." in name:
-        raise UserError(f"There is no model called {name[:100]}.", nowhere, "Choose the starter, or give the path of a model folder or a Hub name such as google-bert/bert-base-uncased.")
+        raise UserError(
+            f"There is no model called {name[:100]}.",
+            nowhere,
+            "Choose the starter, or give the path of a model folder or a Hub name such as google-bert/bert-base-uncased.",
+        )
     patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
     try:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns, local_files_only=True))
@@ -275,14 +321,30 @@ def fetch(name: str) -> Path:
         details = huggingface_hub.HfApi().model_info(name, files_metadata=True, timeout=10)
         size = sum(file.size or 0 for file in details.siblings or [] if file.rfilename.endswith(".safetensors"))
         if not size:
-            raise UserError(f"The weights of {name} cannot be used.", "Only the safe format, safetensors, is loaded, and this model has none.", "Choose another model.")
+            raise UserError(
+                f"The weights of {name} cannot be used.",
+                "Only the safe format, safetensors, is loaded, and this model has none.",
+                "Choose another model.",
+            )
         if size > MAX_MODEL_BYTES:
-            raise UserError(f"{name} is too large.", f"Its weights have {size / 2**30:.1f} GB and the limit is {MAX_MODEL_BYTES / 2**30:.0f} GB.", "Choose a smaller model.")
+            raise UserError(
+                f"{name} is too large.",
+                f"Its weights have {size / 2**30:.1f} GB and the limit is {MAX_MODEL_BYTES / 2**30:.0f} GB.",
+                "Choose a smaller model.",
+            )
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns, etag_timeout=10))
     except GatedRepoError as error:
-        raise UserError(f"{name} may not be downloaded.", "Its owner asks every reader to agree to terms first.", "Agree on the model's page and log in with `hf auth login`, or choose another model.") from error
+        raise UserError(
+            f"{name} may not be downloaded.",
+            "Its owner asks every reader to agree to terms first.",
+            "Agree on the model's page and log in with `hf auth login`, or choose another model.",
+        ) from error
     except RepositoryNotFoundError as error:
-        raise UserError(f"There is no model called {name}.", "The Hugging Face Hub does not know it, and there is no such folder here.", "Check the spelling, or choose the bundled starter.") from error
+        raise UserError(
+            f"There is no model called {name}.",
+            "The Hugging Face Hub does not know it, and there is no such folder here.",
+            "Check the spelling, or choose the bundled starter.",
+        ) from error
     except UserError:
         raise
     except Exception as error:  # the HTTP library under the hub client has changed its name; whatever it raises, the model did not arrive

@@ -36,7 +36,7 @@ class TokenStore:
 
     def where(self, wanted: Callable[[torch.Tensor], bool]) -> "TokenStore":
         """Only the sequences whose ids (int64 [N]) are wanted."""
-        kept = [self.ids[a:b] for a, b in zip(self.offsets, self.offsets[1:]) if wanted(torch.from_numpy(self.ids[a:b].astype(np.int64)))]
+        kept = [self.ids[a:b] for a, b in zip(self.offsets, self.offsets[1:], strict=False) if wanted(torch.from_numpy(self.ids[a:b].astype(np.int64)))]
         ids = np.concatenate(kept) if kept else np.zeros(0, np.int32)
         return TokenStore(ids, np.concatenate([[0], np.cumsum([len(row) for row in kept])]).astype(np.int64))
 
@@ -73,12 +73,21 @@ def tokenize(paragraphs: Sequence[str], tokenizer, max_length: int) -> TokenStor
     The tokenizer adds its own special tokens to every sequence. Raises UserError for a tokenizer without a fast version.
     """
     if not tokenizer.is_fast:
-        raise UserError("This model's tokenizer cannot be used.", "It has no fast version, which splitting long paragraphs without loss needs.", "Choose a model that ships a tokenizer.json file.")
+        raise UserError(
+            "This model's tokenizer cannot be used.",
+            "It has no fast version, which splitting long paragraphs without loss needs.",
+            "Choose a model that ships a tokenizer.json file.",
+        )
     rows: list[list[int]] = []
     for start in range(0, len(paragraphs), PARAGRAPHS_PER_CALL):
         rows += tokenizer(
-            list(paragraphs[start : start + PARAGRAPHS_PER_CALL]), truncation=True, max_length=max_length, stride=0, return_overflowing_tokens=True,
-            return_attention_mask=False, return_token_type_ids=False,
+            list(paragraphs[start : start + PARAGRAPHS_PER_CALL]),
+            truncation=True,
+            max_length=max_length,
+            stride=0,
+            return_overflowing_tokens=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
         )["input_ids"]
     ids = np.concatenate([np.asarray(row, dtype=np.int32) for row in rows]) if rows else np.zeros(0, np.int32)
     return TokenStore(ids, np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64))

@@ -63,9 +63,16 @@ class TrainConfig:
 
 
 _RANGES = (
-    ("epochs", checks.whole, 1, 100), ("max_steps", checks.whole, 0, MAX_STEPS), ("tokens_per_step", checks.whole, 64, 65_536), ("learning_rate", checks.fraction, 0, 0.1),
-    ("warmup_share", checks.fraction, 0, 1), ("weight_decay", checks.fraction, 0, 1), ("clip", checks.fraction, 0.01, 1000), ("dropout", checks.fraction, 0, 0.9),
-    ("evaluations", checks.whole, 1, 200), ("seed", checks.whole, 0, 2**31 - 1),
+    ("epochs", checks.whole, 1, 100),
+    ("max_steps", checks.whole, 0, MAX_STEPS),
+    ("tokens_per_step", checks.whole, 64, 65_536),
+    ("learning_rate", checks.fraction, 0, 0.1),
+    ("warmup_share", checks.fraction, 0, 1),
+    ("weight_decay", checks.fraction, 0, 1),
+    ("clip", checks.fraction, 0.01, 1000),
+    ("dropout", checks.fraction, 0, 0.9),
+    ("evaluations", checks.whole, 1, 200),
+    ("seed", checks.whole, 0, 2**31 - 1),
 )
 RECIPES = {
     "recommended": TrainConfig(),
@@ -178,7 +185,9 @@ class Plan:
     def draw(self, pack: Pack, step: int) -> MaskedBatch:
         """The masks of one step."""
         generator = torch.Generator().manual_seed(_mix(self.config.seed, 2, step))
-        return mask_tokens(pack.input_ids, self.lm.vocabulary.maskable(pack.input_ids), self.config.policy, self.lm.vocabulary, generator, pack.sequences)
+        return mask_tokens(
+            pack.input_ids, self.lm.vocabulary.maskable(pack.input_ids), self.config.policy, self.lm.vocabulary, generator, pack.sequences
+        )
 
 
 def _mix(seed: int, purpose: int, number: int) -> int:
@@ -266,7 +275,11 @@ def _evaluated(step: int, lm: MaskedLM, exam: Exam, began: float) -> Evaluated:
 
 def _check_finite(loss: float, step: int) -> None:
     if not math.isfinite(loss):
-        raise UserError("Training stopped: the loss is no longer a number.", f"At step {step} the learning rate was probably too high for this model.", "Start again with a tenth of that rate.")
+        raise UserError(
+            "Training stopped: the loss is no longer a number.",
+            f"At step {step} the learning rate was probably too high for this model.",
+            "Start again with a tenth of that rate.",
+        )
 
 
 def _check_enough(store: TokenStore, held_out: TokenStore, lm: MaskedLM) -> None:

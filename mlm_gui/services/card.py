@@ -12,7 +12,8 @@ def model_card(job, history: History) -> str:
     before, after = history.evaluations[0], history.evaluations[-1]
     settings = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in dataclasses.asdict(config).items())
     rows = "\n".join(
-        f"| {when} | {score.loss:.3f} | {score.perplexity:.1f} | {score.top1:.1%} | {score.top5:.1%} |" for when, score in (("before", before), ("after", after))
+        f"| {when} | {score.loss:.3f} | {score.perplexity:.1f} | {score.top1:.1%} | {score.top5:.1%} |"
+        for when, score in (("before", before), ("after", after))
     )
     name, model, corpus = (_one_line(value) for value in (job.name, job.model, job.corpus_name))
     return f"""---

@@ -38,7 +38,11 @@ class Trainer:
                     return other
             mine = sum(other.owned_by(owner) for other in self._all())
             if mine >= self._limits.max_waiting_runs:
-                raise UserError("This run was not started.", f"You have {mine} training or waiting, and the limit here is {self._limits.max_waiting_runs}.", "Wait until one ends, or stop it.")
+                raise UserError(
+                    "This run was not started.",
+                    f"You have {mine} training or waiting, and the limit here is {self._limits.max_waiting_runs}.",
+                    "Wait until one ends, or stop it.",
+                )
             run = create()
             run.queue_lock.acquire(timeout=0)
             self._waiting.append((run, threading.Event(), contextvars.copy_context()))
@@ -109,4 +113,10 @@ class Trainer:
         except Exception as error:  # the thread must outlive any run; the person is told in the run's events
             log.exception("run %s failed", run.id)
             with contextlib.suppress(OSError):
-                run.append(Failed("Training stopped.", f"An unexpected error came up ({type(error).__name__}).", "Start it again; if it comes back, report it with the server's log."))
+                run.append(
+                    Failed(
+                        "Training stopped.",
+                        f"An unexpected error came up ({type(error).__name__}).",
+                        "Start it again; if it comes back, report it with the server's log.",
+                    )
+                )

@@ -20,6 +20,16 @@ class Limits:
     max_steps: int
 
 
-LAPTOP = Limits(hosted=False, max_upload_bytes=100 * 2**20, max_text_characters=200_000_000, max_files=200, max_waiting_runs=5, max_epochs=100, max_steps=1_000_000)
-HOSTED = Limits(hosted=True, max_upload_bytes=10 * 2**20, max_text_characters=10_000_000, max_files=20, max_waiting_runs=1, max_epochs=10, max_steps=5_000)
+LAPTOP = Limits(
+    hosted=False,
+    max_upload_bytes=100 * 2**20,
+    max_text_characters=200_000_000,
+    max_files=200,
+    max_waiting_runs=5,
+    max_epochs=100,
+    max_steps=1_000_000,
+)
+HOSTED = Limits(
+    hosted=True, max_upload_bytes=10 * 2**20, max_text_characters=10_000_000, max_files=20, max_waiting_runs=1, max_epochs=10, max_steps=5_000
+)
 PROFILES = {"laptop": LAPTOP, "hosted": HOSTED}

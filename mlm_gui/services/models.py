@@ -26,15 +26,23 @@ class Models:
     def resolve(self, name: object) -> str:
         """What `MaskedLM.load` takes for this name. Raises UserError for a run that is not there and, where strangers visit, for folders."""
         if not isinstance(name, str) or not name.strip():
-            raise UserError("No model is chosen.", "The model's name is empty.", "Choose the starter, or type a Hub name such as google-bert/bert-base-uncased.")
+            raise UserError(
+                "No model is chosen.", "The model's name is empty.", "Choose the starter, or type a Hub name such as google-bert/bert-base-uncased."
+            )
         name = name.strip()
         if name.startswith("run:"):
             run = self._runs.find(name.removeprefix("run:"))
             if run is None or not run.has_model:
-                raise UserError("This run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one.")
+                raise UserError(
+                    "This run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
+                )
             return str(run.model_folder)
         if name != STARTER and self._limits.hosted and (name.startswith((".", "~", "/")) or _exists(name)):
-            raise UserError(f"There is no model called {name[:100]}.", "On this server only the starter, your own runs and Hub names can be used.", "Choose one of those.")
+            raise UserError(
+                f"There is no model called {name[:100]}.",
+                "On this server only the starter, your own runs and Hub names can be used.",
+                "Choose one of those.",
+            )
         return name
 
     def load(self, name: str) -> MaskedLM:

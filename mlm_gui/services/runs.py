@@ -59,7 +59,9 @@ class Run:
         self.job = self._read_job()
 
     @classmethod
-    def create(cls, folder: Path, corpus: Corpus, model: str, config: TrainConfig, held_out: float, split_seed: int, owner: str = "", name: str = "") -> "Run":
+    def create(
+        cls, folder: Path, corpus: Corpus, model: str, config: TrainConfig, held_out: float, split_seed: int, owner: str = "", name: str = ""
+    ) -> "Run":
         """Writes a new run folder. Raises UserError when the text is too small to split, or the folder holds a run already."""
         corpus.split(held_out, split_seed)
         if (folder / "job.json").exists():
@@ -71,7 +73,11 @@ class Run:
             write_whole(folder / "corpus.json", corpus_to_json(corpus))
             write_whole(folder / "job.json", json.dumps({"format": FORMAT, **dataclasses.asdict(job)}, ensure_ascii=False, indent=1))
         except OSError as error:
-            raise UserError(f"The run folder {folder} could not be written.", f"The system said: {error.strerror or error}.", "Choose another folder, or make room.") from error
+            raise UserError(
+                f"The run folder {folder} could not be written.",
+                f"The system said: {error.strerror or error}.",
+                "Choose another folder, or make room.",
+            ) from error
         return cls(folder)
 
     @property
@@ -100,7 +106,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """"queued", "running", "finished", "stopped", "failed", "interrupted" (its server went away) or "damaged"."""
+        """ "queued", "running", "finished", "stopped", "failed", "interrupted" (its server went away) or "damaged"."""
         if self.job is None:
             return "damaged"
         history = self.history()
@@ -198,7 +204,9 @@ def finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool]
         run.append(Failed(error.what, error.why, error.do))
         raise
     except OSError as error:
-        failed = UserError("The run could not be written.", f"The system said: {error.strerror or error}.", "Make room on the disk, then start the run again.")
+        failed = UserError(
+            "The run could not be written.", f"The system said: {error.strerror or error}.", "Make room on the disk, then start the run again."
+        )
         with contextlib.suppress(OSError):
             run.append(Failed(failed.what, failed.why, failed.do))
         raise failed from error

@@ -66,5 +66,9 @@ class Texts:
         """Like `find`; raises UserError when there is none."""
         corpus = self.find(text_id)
         if corpus is None:
-            raise UserError("There is no text yet.", "Nothing was uploaded, pasted or chosen in this browser.", "Open the Text tab and bring a text, or choose a sample.")
+            raise UserError(
+                "There is no text yet.",
+                "Nothing was uploaded, pasted or chosen in this browser.",
+                "Open the Text tab and bring a text, or choose a sample.",
+            )
         return corpus

@@ -87,9 +87,20 @@ def launch_options(studio: Studio) -> dict:
     exports = studio.home / "exports"
     exports.mkdir(parents=True, exist_ok=True)
     return {
-        "theme": theme(), "css_paths": [STYLE], "share": False, "show_error": False, "max_file_size": studio.limits.max_upload_bytes,
-        "allowed_paths": [str(exports)], "blocked_paths": [str(studio.home / name) for name in ("texts", "runs")],
-        "enable_monitoring": False, "run_history": False, "ssr_mode": False, "pwa": False, "strict_cors": True, "footer_links": [], "quiet": True,
+        "theme": theme(),
+        "css_paths": [STYLE],
+        "share": False,
+        "show_error": False,
+        "max_file_size": studio.limits.max_upload_bytes,
+        "allowed_paths": [str(exports)],
+        "blocked_paths": [str(studio.home / name) for name in ("texts", "runs")],
+        "enable_monitoring": False,
+        "run_history": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "strict_cors": True,
+        "footer_links": [],
+        "quiet": True,
     }
 
 

@@ -12,17 +12,39 @@ def loss_chart(history: History, max_points: int = MAX_POINTS) -> go.Figure:
     """Training loss, raw and smoothed, and the loss on unseen text, over the steps of the whole run."""
     points = loss_points(history, max_points)
     total = history.started.total_steps if history.started else 1
-    figure = go.Figure([
-        go.Scatter(**points["0"], name="training, each step", mode="lines", line={"color": "var(--tuned)", "width": 1}, opacity=0.28, hovertemplate="step %{x}: %{y:.3f}<extra>one step</extra>"),
-        go.Scatter(**points["1"], name="training, smoothed", mode="lines", line={"color": "var(--tuned)", "width": 2.4}, hovertemplate="step %{x}: %{y:.3f}<extra>smoothed</extra>"),
-        go.Scatter(
-            **points["2"], name="unseen text", mode="lines+markers", line={"color": "var(--unseen)", "width": 1.8, "dash": "5px,4px"},
-            marker={"size": 8, "symbol": "circle-open", "line": {"width": 2}}, hovertemplate="step %{x}: %{y:.3f}<extra>unseen text</extra>",
-        ),
-    ])
+    figure = go.Figure(
+        [
+            go.Scatter(
+                **points["0"],
+                name="training, each step",
+                mode="lines",
+                line={"color": "var(--tuned)", "width": 1},
+                opacity=0.28,
+                hovertemplate="step %{x}: %{y:.3f}<extra>one step</extra>",
+            ),
+            go.Scatter(
+                **points["1"],
+                name="training, smoothed",
+                mode="lines",
+                line={"color": "var(--tuned)", "width": 2.4},
+                hovertemplate="step %{x}: %{y:.3f}<extra>smoothed</extra>",
+            ),
+            go.Scatter(
+                **points["2"],
+                name="unseen text",
+                mode="lines+markers",
+                line={"color": "var(--unseen)", "width": 1.8, "dash": "5px,4px"},
+                marker={"size": 8, "symbol": "circle-open", "line": {"width": 2}},
+                hovertemplate="step %{x}: %{y:.3f}<extra>unseen text</extra>",
+            ),
+        ]
+    )
     figure.update_layout(
-        margin={"l": 52, "r": 12, "t": 12, "b": 44}, hovermode="closest", legend={"orientation": "h", "y": 1.12, "x": 0},
-        xaxis={"title": "step", "range": [0, total]}, yaxis={"title": "loss (lower is better)"},
+        margin={"l": 52, "r": 12, "t": 12, "b": 44},
+        hovermode="closest",
+        legend={"orientation": "h", "y": 1.12, "x": 0},
+        xaxis={"title": "step", "range": [0, total]},
+        yaxis={"title": "loss (lower is better)"},
     )
     return figure
 
@@ -45,7 +67,11 @@ def new_points(history: History, known: object, max_points: int = MAX_POINTS) ->
     """
     steps, scores = history.num_steps, len(history.evaluations)
     points = loss_points(history, max_points)
-    fits = isinstance(known, list) and len(known) == 2 and all(isinstance(count, int) and 0 <= count <= most for count, most in zip(known, (steps, scores), strict=True))
+    fits = (
+        isinstance(known, list)
+        and len(known) == 2
+        and all(isinstance(count, int) and 0 <= count <= most for count, most in zip(known, (steps, scores), strict=True))
+    )
     if not fits or _stride(known[0], max_points) != _stride(steps, max_points):
         return None, points, [steps, scores]
     drawn = known[0] // _stride(steps, max_points)

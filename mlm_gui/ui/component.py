@@ -14,7 +14,9 @@ Poll = Callable[[dict[str, Any]], Any]
 """What a component asks by itself. The question comes from a browser: check it. The answer is JSON with string keys."""
 
 
-def component(kind: str, label: str, template: str, empty: dict[str, Any], poll: Poll | None = None, settings: dict[str, Any] | None = None, **kw: Any) -> gr.HTML:
+def component(
+    kind: str, label: str, template: str, empty: dict[str, Any], poll: Poll | None = None, settings: dict[str, Any] | None = None, **kw: Any
+) -> gr.HTML:
     """A `gr.HTML` of class `mlm-KIND` that runs `assets/js/KIND.js`.
 
     The template must be fixed text. `settings`, fixed too, reach the script as the attributes of a `<template>`; `gr.HTML`'s own properties

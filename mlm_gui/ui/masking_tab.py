@@ -35,21 +35,38 @@ class MaskingTab(NamedTuple):
 
 def build(studio: Studio, session: Session) -> MaskingTab:
     """Lays the tab out and wires it."""
-    gr.Markdown("Before each step the model loses sight of about 15 % of the word pieces and must guess them back. Marks like [CLS] and [SEP] are never hidden.", elem_classes="lead")
+    gr.Markdown(
+        "Before each step the model loses sight of about 15 % of the word pieces and must guess them back. Marks like [CLS] and [SEP] are never hidden.",
+        elem_classes="lead",
+    )
     numbers = facts("Counts of this draw", value={"facts": []}, elem_id="mask-facts")
     with gr.Row(elem_classes="split"):
         with gr.Column(elem_classes="card", min_width=290, scale=1):
             gr.Markdown("### The draw")
-            rate = gr.Slider(1, 60, value=15, step=1, label="hidden share, %", info="Chance of each piece to be chosen. BERT's rule is 15.", elem_id="mask-rate")
-            mask_share = gr.Slider(0, 100, value=80, step=5, label="of those, shown as [MASK], %", info="The rest is half swapped for a random piece, half left as it is.", elem_id="mask-share")
-            seed = gr.Number(0, precision=0, minimum=0, label="seed", info="The same seed gives the same blanks, on any machine.", elem_id="mask-seed")
+            rate = gr.Slider(
+                1, 60, value=15, step=1, label="hidden share, %", info="Chance of each piece to be chosen. BERT's rule is 15.", elem_id="mask-rate"
+            )
+            mask_share = gr.Slider(
+                0,
+                100,
+                value=80,
+                step=5,
+                label="of those, shown as [MASK], %",
+                info="The rest is half swapped for a random piece, half left as it is.",
+                elem_id="mask-share",
+            )
+            seed = gr.Number(
+                0, precision=0, minimum=0, label="seed", info="The same seed gives the same blanks, on any machine.", elem_id="mask-seed"
+            )
             model = gr.Textbox("starter", label="whose tokenizer", info="starter, a model folder, or a Hub name.", elem_id="mask-model")
             again = gr.Button("Draw again", variant="primary", elem_id="mask-again")
         with gr.Column(min_width=320, scale=3):
             with gr.Column(elem_classes="card"):
                 tokens = chips("Word pieces and what became of them", value={"tokens": [], "legend": True}, elem_id="mask-tokens")
             with gr.Column(elem_classes="card"):
-                text = gr.Textbox(EXAMPLE, label="text", info="A paragraph of yours, or anything you type.", lines=3, max_lines=8, elem_id="mask-text")
+                text = gr.Textbox(
+                    EXAMPLE, label="text", info="A paragraph of yours, or anything you type.", lines=3, max_lines=8, elem_id="mask-text"
+                )
                 with gr.Row(equal_height=True):
                     paragraph = gr.Number(1, precision=0, minimum=1, label="paragraph of your text", elem_id="mask-paragraph", min_width=160)
                     following = gr.Button("Next paragraph", elem_id="mask-next", min_width=160)
@@ -101,8 +118,13 @@ def shown(drawn: Draw) -> MaskingView:
     ]
     tokens = [
         {
-            "text": token.seen, "old": token.token if token.fate in (Fate.MASK, Fate.RANDOM) else "", "fate": token.fate.name.lower(),
-            "joined": token.continues, "why": token.why, "id": token.id, "label": token.label if token.label != IGNORED else -100,
+            "text": token.seen,
+            "old": token.token if token.fate in (Fate.MASK, Fate.RANDOM) else "",
+            "fate": token.fate.name.lower(),
+            "joined": token.continues,
+            "why": token.why,
+            "id": token.id,
+            "label": token.label if token.label != IGNORED else -100,
         }
         for token in drawn.tokens
     ]

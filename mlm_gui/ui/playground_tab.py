@@ -51,10 +51,18 @@ def build(studio: Studio, session: Session, training: TrainingTab) -> Playground
     gr.Markdown("Ask both models the same question. Click a word to hide it, click it again to bring it back.", elem_classes="lead")
     with gr.Column(elem_classes="card"):
         with gr.Row():
-            run = gr.Dropdown([], label="tuned model", info="A run of yours; the base is the model it started from.", elem_id="compare-run", scale=2, min_width=240)
+            run = gr.Dropdown(
+                [], label="tuned model", info="A run of yours; the base is the model it started from.", elem_id="compare-run", scale=2, min_width=240
+            )
             top = gr.Slider(1, 20, 5, step=1, label="guesses shown", elem_id="compare-top", scale=1, min_width=160)
             download = gr.DownloadButton("Download the tuned model (zip)", interactive=False, elem_id="compare-download", scale=1, min_width=200)
-        sentence = gr.Textbox(FIRST_SENTENCE, label="sentence", info="Write three underscores for a blank, or click words below.", max_lines=4, elem_id="compare-sentence")
+        sentence = gr.Textbox(
+            FIRST_SENTENCE,
+            label="sentence",
+            info="Write three underscores for a blank, or click words below.",
+            max_lines=4,
+            elem_id="compare-sentence",
+        )
         words = blanker("Click a word to hide it", value=words_of(FIRST_SENTENCE), elem_id="compare-words")
         which = gr.Radio([], label="blank", visible=False, elem_id="compare-which")
     with gr.Row(elem_classes="two"):
@@ -82,7 +90,10 @@ def refresh(studio: Studio, visitor: str, run_id: str) -> PlaygroundView:
     """The list of runs with a model; the one the page looks at is chosen, else the newest."""
     runs = [run for run in studio.visible_runs(visitor) if run.has_model]
     wanted = next((run for run in runs if run.id == run_id), runs[0] if runs else None)
-    return PlaygroundView(gr.Dropdown([(run_label(run), run.id) for run in runs], value=wanted.id if wanted else None), choose(studio, visitor, wanted.id if wanted else ""))
+    return PlaygroundView(
+        gr.Dropdown([(run_label(run), run.id) for run in runs], value=wanted.id if wanted else None),
+        choose(studio, visitor, wanted.id if wanted else ""),
+    )
 
 
 def choose(studio: Studio, visitor: str, run_id: str | None) -> gr.DownloadButton:
@@ -122,12 +133,18 @@ def ask(studio: Studio, visitor: str, run_id: str, sentence: str, words: dict, w
     if run is None or not run.has_model:
         filled = studio.models.fill("starter", question, checks.whole("The number of guesses", top, 1, 20))
         waiting = "Train a model first; its guesses appear here."
-        return Answer(view, radio, guesses("Base · starter", "base", filled[place]), nothing("Tuned", "tuned", waiting), nothing("What moved", "moved", waiting))
+        return Answer(
+            view, radio, guesses("Base · starter", "base", filled[place]), nothing("Tuned", "tuned", waiting), nothing("What moved", "moved", waiting)
+        )
     base_name = run.job.model
     both = studio.models.compare(base_name, f"run:{run.id}", question, checks.whole("The number of guesses", top, 1, 20))
     called = base_name if not base_name.startswith("run:") else "an earlier run"
     return Answer(
-        view, radio, guesses(f"Base · {called}", "base", both.base[place]), guesses(f"Tuned · {run.job.name}", "tuned", both.tuned[place]), shifts(both.shifts[place]),
+        view,
+        radio,
+        guesses(f"Base · {called}", "base", both.base[place]),
+        guesses(f"Tuned · {run.job.name}", "tuned", both.tuned[place]),
+        shifts(both.shifts[place]),
     )
 
 
@@ -135,7 +152,9 @@ def words_of(sentence: str, blanks: list[bool] | None = None) -> dict:
     """The words and signs of a sentence for the blanker; a written blank (___ or [MASK]) starts as one."""
     found = WORD.findall(sentence[:MAX_CHARACTERS]) if isinstance(sentence, str) else []
     blanks = blanks if blanks is not None else [bool(BLANK.fullmatch(word)) for word in found]
-    return {"words": [{"text": "____" if BLANK.fullmatch(word) else word, "blank": blank} for word, blank in zip(found[:MAX_WORDS], blanks, strict=False)]}
+    return {
+        "words": [{"text": "____" if BLANK.fullmatch(word) else word, "blank": blank} for word, blank in zip(found[:MAX_WORDS], blanks, strict=False)]
+    }
 
 
 def blanks_of(sentence: str, words: object) -> list[bool]:
@@ -164,7 +183,12 @@ def guesses(title: str, tone: str, blank: Blank) -> dict:
     """Bars of one blank; the longest bar is the most probable token's."""
     most = max(guess.probability for guess in blank.guesses)
     rows = [
-        {"token": guess.token, "share": guess.probability / max(most, 0.3), "text": f"{guess.probability:.1%}", "note": f"{guess.token}: probability {guess.probability:.2%}"}
+        {
+            "token": guess.token,
+            "share": guess.probability / max(most, 0.3),
+            "text": f"{guess.probability:.1%}",
+            "note": f"{guess.token}: probability {guess.probability:.2%}",
+        }
         for guess in blank.guesses
     ]
     return {"title": title, "tone": tone, "rows": rows, "empty": ""}
@@ -176,10 +200,15 @@ def shifts(moves: tuple[Shift, ...]) -> dict:
     rows = []
     for move in moves:
         factor, rose = max(move.ratio, 1 / move.ratio), move.ratio > 1
-        rows.append({
-            "token": move.token, "share": move.weight / most, "text": f"{'×' if rose else '÷'}{factor:,.{0 if factor >= 10 else 1}f}",
-            "note": f"{move.token} {'rose' if rose else 'fell'} from {move.before:.2%} to {move.after:.2%}", "tone": "tuned" if rose else "base",
-        })
+        rows.append(
+            {
+                "token": move.token,
+                "share": move.weight / most,
+                "text": f"{'×' if rose else '÷'}{factor:,.{0 if factor >= 10 else 1}f}",
+                "note": f"{move.token} {'rose' if rose else 'fell'} from {move.before:.2%} to {move.after:.2%}",
+                "tone": "tuned" if rose else "base",
+            }
+        )
     return {"title": "What moved (× rose, ÷ fell)", "tone": "moved", "rows": rows, "empty": "Nothing moved by a fifth or more."}
 
 

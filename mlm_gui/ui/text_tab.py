@@ -51,7 +51,9 @@ def build(studio: Studio, session: Session) -> TextTab:
     with gr.Row(elem_classes="split"):
         with gr.Column(elem_classes="card", min_width=290, scale=1):
             gr.Markdown("### Your text")
-            files = gr.File(label="Files (.txt, .md), one or more", file_count="multiple", file_types=list(TEXT_ENDINGS), elem_id="text-files", height=140)
+            files = gr.File(
+                label="Files (.txt, .md), one or more", file_count="multiple", file_types=list(TEXT_ENDINGS), elem_id="text-files", height=140
+            )
             pasted = gr.Textbox(label="or paste", lines=4, max_lines=8, placeholder="Paste a few pages here", elem_id="text-paste")
             use = gr.Button("Use the pasted text", elem_id="text-use")
             gr.Markdown("or try a sample", elem_classes="quiet")
@@ -61,8 +63,25 @@ def build(studio: Studio, session: Session) -> TextTab:
             preview = gr.Textbox(label="How it begins", lines=10, max_lines=10, interactive=False, elem_id="text-preview", visible=False)
             shattered = gr.Markdown(elem_id="text-shattered")
             with gr.Row():
-                held_out = gr.Slider(2, 50, value=10, step=1, label="kept unseen, % of the paragraphs", info="Never trained on, so that what was learned can be tested (held-out text).", elem_id="held-out", min_width=240)
-                split_seed = gr.Number(0, precision=0, minimum=0, label="seed of the choice", info="The same seed keeps the same paragraphs unseen.", elem_id="split-seed", min_width=160)
+                held_out = gr.Slider(
+                    2,
+                    50,
+                    value=10,
+                    step=1,
+                    label="kept unseen, % of the paragraphs",
+                    info="Never trained on, so that what was learned can be tested (held-out text).",
+                    elem_id="held-out",
+                    min_width=240,
+                )
+                split_seed = gr.Number(
+                    0,
+                    precision=0,
+                    minimum=0,
+                    label="seed of the choice",
+                    info="The same seed keeps the same paragraphs unseen.",
+                    elem_id="split-seed",
+                    min_width=160,
+                )
             split = gr.Markdown(elem_id="text-split")
 
     view = TextView(session.text_id, numbers, title, preview, shattered, split)
@@ -80,7 +99,9 @@ def build(studio: Studio, session: Session) -> TextTab:
 def upload(studio: Studio, files: list[str] | None, held_out: float, split_seed: float) -> TextView:
     """Reads uploaded files and shows them."""
     if not files or len(files) > studio.limits.max_files:
-        raise UserError("No file was read.", f"Between 1 and {studio.limits.max_files} files can be read at once.", "Choose fewer files, or join them.")
+        raise UserError(
+            "No file was read.", f"Between 1 and {studio.limits.max_files} files can be read at once.", "Choose fewer files, or join them."
+        )
     return bring(studio, Corpus.from_files(files, [Path(file).name for file in files]), held_out, split_seed)
 
 
@@ -103,7 +124,9 @@ SAMPLE_HANDLERS = {stem: _sample_handler(stem) for stem in SAMPLES}
 def bring(studio: Studio, corpus: Corpus, held_out: float, split_seed: float) -> TextView:
     """Keeps a new text and shows it. Raises UserError when it is too long for this server."""
     if sum(map(len, corpus.paragraphs)) > studio.limits.max_text_characters:
-        raise UserError("The text is too long.", f"This server takes {studio.limits.max_text_characters:,} characters at once.", "Bring a part of it.")
+        raise UserError(
+            "The text is too long.", f"This server takes {studio.limits.max_text_characters:,} characters at once.", "Bring a part of it."
+        )
     return show(studio, studio.texts.add(corpus), held_out, split_seed)
 
 
@@ -116,16 +139,26 @@ def show(studio: Studio, text_id: str, held_out: float, split_seed: float) -> Te
     tokenizer = studio.models.tokenizer("starter")
     num_tokens = tokenize(corpus.paragraphs, tokenizer, 512).num_tokens
     numbers = [
-        {"name": "paragraphs", "value": f"{counts.num_paragraphs:,}", "extra": f"{counts.num_duplicates} repeated" if counts.num_duplicates else "none repeated"},
+        {
+            "name": "paragraphs",
+            "value": f"{counts.num_paragraphs:,}",
+            "extra": f"{counts.num_duplicates} repeated" if counts.num_duplicates else "none repeated",
+        },
         {"name": "words", "value": f"{counts.num_words:,}", "extra": ""},
         {"name": "word pieces (tokens)", "value": f"{num_tokens:,}", "extra": "by the starter's vocabulary"},
         {"name": "longest paragraph", "value": f"{counts.longest_words:,}", "extra": f"words · typical {counts.median_words:.0f}"},
     ]
     words = shattered_words(corpus.paragraphs, tokenizer, 8)
-    shattered = ("**Words the starter must piece together:** " + ", ".join(f"`{word.word}` ({' '.join(word.pieces)})" for word in words)) if words else ""
+    shattered = (
+        ("**Words the starter must piece together:** " + ", ".join(f"`{word.word}` ({' '.join(word.pieces)})" for word in words)) if words else ""
+    )
     parts = f"{counts.num_documents} files" if counts.num_documents > 1 else "1 text"
     return TextView(
-        text_id, {"facts": numbers}, f"### {plain(corpus.name)}\n{parts}, ready. Next: look at the masks, or train.", gr.Textbox(preview_of(corpus), visible=True), shattered,
+        text_id,
+        {"facts": numbers},
+        f"### {plain(corpus.name)}\n{parts}, ready. Next: look at the masks, or train.",
+        gr.Textbox(preview_of(corpus), visible=True),
+        shattered,
         describe_split(studio, text_id, held_out, split_seed),
     )
 
@@ -144,7 +177,10 @@ def describe_split(studio: Studio, text_id: str, held_out: float, split_seed: fl
 
 def preview_of(corpus: Corpus) -> str:
     """The first paragraphs, long ones shortened."""
-    shown = [paragraph if len(paragraph) <= PREVIEW_CHARACTERS else paragraph[:PREVIEW_CHARACTERS] + " …" for paragraph in corpus.paragraphs[:PREVIEW_PARAGRAPHS]]
+    shown = [
+        paragraph if len(paragraph) <= PREVIEW_CHARACTERS else paragraph[:PREVIEW_CHARACTERS] + " …"
+        for paragraph in corpus.paragraphs[:PREVIEW_PARAGRAPHS]
+    ]
     left = len(corpus.paragraphs) - len(shown)
     return "\n\n".join([*shown, f"… and {left:,} more paragraphs"] if left > 0 else shown)
 

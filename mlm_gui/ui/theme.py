@@ -6,7 +6,10 @@ from pathlib import Path
 
 import gradio as gr
 
-ASSETS = next((folder for folder in (Path(__file__).parents[2] / "assets", Path(__file__).parents[1] / "assets") if folder.is_dir()), Path(__file__).parents[2] / "assets")
+ASSETS = next(
+    (folder for folder in (Path(__file__).parents[2] / "assets", Path(__file__).parents[1] / "assets") if folder.is_dir()),
+    Path(__file__).parents[2] / "assets",
+)
 STYLE = ASSETS / "style.css"
 
 SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
@@ -15,7 +18,9 @@ MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "mon
 
 def theme() -> gr.themes.Base:
     """Gradio's own controls in the colours of `style.css`; its variables follow the theme, so each value is said once."""
-    look = gr.themes.Base(font=SANS, font_mono=MONO, text_size=gr.themes.sizes.text_md, radius_size=gr.themes.sizes.radius_md, spacing_size=gr.themes.sizes.spacing_md)
+    look = gr.themes.Base(
+        font=SANS, font_mono=MONO, text_size=gr.themes.sizes.text_md, radius_size=gr.themes.sizes.radius_md, spacing_size=gr.themes.sizes.spacing_md
+    )
     return look.set(**_both(PAIRED), **SINGLE)
 
 

@@ -48,12 +48,19 @@ class TrainingTab(NamedTuple):
 
 def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> TrainingTab:
     """Lays the tab out and wires it."""
-    gr.Markdown("The model reads your text again and again, each time with other words hidden. The line should fall; the dashed one shows text it never trains on.", elem_classes="lead")
+    gr.Markdown(
+        "The model reads your text again and again, each time with other words hidden. The line should fall; the dashed one shows text it never trains on.",
+        elem_classes="lead",
+    )
     with gr.Row(elem_classes="split"):
         with gr.Column(elem_classes="card", min_width=290, scale=1):
             gr.Markdown("### This run")
             model = gr.Dropdown(
-                model_choices(studio, ""), value="starter", label="model", allow_custom_value=True, elem_id="train-model",
+                model_choices(studio, ""),
+                value="starter",
+                label="model",
+                allow_custom_value=True,
+                elem_id="train-model",
                 info="The bundled starter works offline. You may type a Hub name or the path of a model folder.",
             )
             recipe = gr.Radio(list(RECIPE_NAMES), value="Recommended", label="recipe", elem_id="train-recipe")
@@ -68,7 +75,11 @@ def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> Tra
     view = TrainingView(session.run_id, live, pill, start, stop)
     on(recipe.input, apply_recipe, studio, recipe, settings)
     on(
-        start.click, start_run, studio, [session.visitor, session.text_id, session.run_id, model, text.held_out, text.split_seed, *settings], view,
+        start.click,
+        start_run,
+        studio,
+        [session.visitor, session.text_id, session.run_id, model, text.held_out, text.split_seed, *settings],
+        view,
         concurrency_limit=None,
     )
     on(stop.click, stop_run, studio, [session.visitor, session.run_id], stop)
@@ -80,17 +91,52 @@ def settings_form() -> list[gr.components.Component]:
     """One widget for each field of TrainConfig, in its order; a field without a widget fails here, at page build."""
     default = TrainConfig()
     widgets = {
-        "epochs": gr.Slider(1, 100, default.epochs, step=1, label="passes over the text (epochs)", info="More passes learn more, until the dashed line stops falling."),
+        "epochs": gr.Slider(
+            1, 100, default.epochs, step=1, label="passes over the text (epochs)", info="More passes learn more, until the dashed line stops falling."
+        ),
         "max_steps": gr.Number(default.max_steps, precision=0, minimum=0, label="steps at most", info="0 means no limit: all passes are made."),
-        "tokens_per_step": gr.Slider(64, 8192, default.tokens_per_step, step=64, label="word pieces per step", info="How much text is read before the weights change once (batch size, in tokens)."),
-        "learning_rate": gr.Number(default.learning_rate, minimum=0, maximum=0.1, label="learning rate", info="How big each change is. 0 chooses one that suits the model's size."),
-        "warmup_share": gr.Slider(0, 0.5, default.warmup_share, step=0.01, label="warm-up, share of the steps", info="The rate climbs during these steps, then falls to zero."),
-        "weight_decay": gr.Number(default.weight_decay, minimum=0, maximum=1, label="weight decay", info="A gentle pull of the weights towards zero."),
+        "tokens_per_step": gr.Slider(
+            64,
+            8192,
+            default.tokens_per_step,
+            step=64,
+            label="word pieces per step",
+            info="How much text is read before the weights change once (batch size, in tokens).",
+        ),
+        "learning_rate": gr.Number(
+            default.learning_rate,
+            minimum=0,
+            maximum=0.1,
+            label="learning rate",
+            info="How big each change is. 0 chooses one that suits the model's size.",
+        ),
+        "warmup_share": gr.Slider(
+            0,
+            0.5,
+            default.warmup_share,
+            step=0.01,
+            label="warm-up, share of the steps",
+            info="The rate climbs during these steps, then falls to zero.",
+        ),
+        "weight_decay": gr.Number(
+            default.weight_decay, minimum=0, maximum=1, label="weight decay", info="A gentle pull of the weights towards zero."
+        ),
         "clip": gr.Number(default.clip, minimum=0.01, label="gradient clip", info="No single step may be larger than this."),
-        "dropout": gr.Slider(0, 0.5, default.dropout, step=0.05, label="dropout", info="Share of the model switched off at random while it trains; helps in long runs."),
-        "mask_rate": gr.Slider(0.05, 0.6, default.mask_rate, step=0.01, label="hidden share", info="Chance of each piece to be hidden; BERT's rule is 0.15."),
+        "dropout": gr.Slider(
+            0, 0.5, default.dropout, step=0.05, label="dropout", info="Share of the model switched off at random while it trains; helps in long runs."
+        ),
+        "mask_rate": gr.Slider(
+            0.05, 0.6, default.mask_rate, step=0.01, label="hidden share", info="Chance of each piece to be hidden; BERT's rule is 0.15."
+        ),
         "mask_share": gr.Slider(0, 1, default.mask_share, step=0.05, label="of those, shown as [MASK]", info="BERT's rule is 0.8."),
-        "random_share": gr.Slider(0, 1, default.random_share, step=0.05, label="of those, swapped for a random piece", info="BERT's rule is 0.1; what is left stays as it is."),
+        "random_share": gr.Slider(
+            0,
+            1,
+            default.random_share,
+            step=0.05,
+            label="of those, swapped for a random piece",
+            info="BERT's rule is 0.1; what is left stays as it is.",
+        ),
         "evaluations": gr.Slider(1, 50, default.evaluations, step=1, label="tests on the way", info="How often the unseen text is scored."),
         "seed": gr.Number(default.seed, precision=0, minimum=0, label="seed", info="The same seed gives the same order and the same masks."),
     }
@@ -116,7 +162,9 @@ def run_label(run: Run) -> str:
     return f"{run.job.name} · {run.job.created[:16].replace('T', ' ')} · {run.history().num_steps} steps"
 
 
-def start_run(studio: Studio, visitor: str, text_id: str, run_id: str, model: str, held_out: float, split_seed: float, *settings: float) -> TrainingView:
+def start_run(
+    studio: Studio, visitor: str, text_id: str, run_id: str, model: str, held_out: float, split_seed: float, *settings: float
+) -> TrainingView:
     """Starts a run with the page's settings. A second click while one is alive changes nothing: the page keeps looking at the live one."""
     current = studio.visible(run_id, visitor)
     if current and current.state in LIVE_STATES:
@@ -130,7 +178,8 @@ def start_run(studio: Studio, visitor: str, text_id: str, run_id: str, model: st
     seed = checks.whole("The seed", split_seed, 0, 2**31 - 1)
     wanted = (corpus.fingerprint, model, config, share, seed)
     run = studio.trainer.start(
-        lambda: studio.runs.create(corpus, model, config, share, seed, visitor), visitor,
+        lambda: studio.runs.create(corpus, model, config, share, seed, visitor),
+        visitor,
         same=lambda other: (other.job.fingerprint, other.job.model, other.job.config, other.job.held_out, other.job.split_seed) == wanted,
     )
     return view_of(studio, run)
@@ -154,8 +203,11 @@ def view_of(studio: Studio, run: Run) -> TrainingView:
     """Everything the page shows of a run."""
     alive = run.state in LIVE_STATES
     return TrainingView(
-        run.id, {"fig": figure_json(loss_chart(History())), "run": run.id, "empty": "", "facts": run_facts(run.history())}, {"run": run.id},
-        gr.Button("Training …" if alive else "Start training", interactive=not alive), gr.Button("Stop and keep", interactive=alive),
+        run.id,
+        {"fig": figure_json(loss_chart(History())), "run": run.id, "empty": "", "facts": run_facts(run.history())},
+        {"run": run.id},
+        gr.Button("Training …" if alive else "Start training", interactive=not alive),
+        gr.Button("Stop and keep", interactive=alive),
     )
 
 
@@ -170,9 +222,15 @@ def poller(studio: Studio):
         state, history = run.state, run.history()
         add, replace, cursor = new_points(history, asked.get("cursor"))
         return {
-            "cursor": cursor, "add": add, "replace": replace, "x_max": history.started.total_steps if history.started else None, "facts": run_facts(history),
-            "note": run_note(studio, run), "progress": history.num_steps / history.started.total_steps if history.started else None,
-            "state": state, "final": state not in LIVE_STATES,
+            "cursor": cursor,
+            "add": add,
+            "replace": replace,
+            "x_max": history.started.total_steps if history.started else None,
+            "facts": run_facts(history),
+            "note": run_note(studio, run),
+            "progress": history.num_steps / history.started.total_steps if history.started else None,
+            "state": state,
+            "final": state not in LIVE_STATES,
         }
 
     return poll
@@ -189,7 +247,9 @@ def pill_poller(studio: Studio):
         state, history = run.state, run.history()
         place = f"step {history.num_steps} of {history.started.total_steps}" if history.started else state
         left = f" · {spoken(history.seconds_left)} left" if history.seconds_left is not None and state == "running" else ""
-        text = f"{run.job.name[:40]} · {place}{left}" if state in LIVE_STATES else f"{run.job.name[:40]} · {state}{' · kept' if run.has_model else ''}"
+        text = (
+            f"{run.job.name[:40]} · {place}{left}" if state in LIVE_STATES else f"{run.job.name[:40]} · {state}{' · kept' if run.has_model else ''}"
+        )
         return {"text": text, "state": state, "final": state not in LIVE_STATES}
 
     return poll
@@ -207,7 +267,11 @@ def run_facts(history: History) -> list[dict]:
         {"name": "loss on unseen text", "value": f"{now.loss:.2f}", "extra": f"from {before.loss:.2f}"},
         {"name": "right first guess", "value": f"{now.top1:.0%}", "extra": f"from {before.top1:.0%}"},
         {"name": "speed", "value": f"{speed:,.0f}" if speed else "–", "extra": "pieces / s"},
-        {"name": "time taken" if ended else "time left", "value": spoken(seconds if ended else history.seconds_left), "extra": "" if ended else f"{spoken(seconds)} so far"},
+        {
+            "name": "time taken" if ended else "time left",
+            "value": spoken(seconds if ended else history.seconds_left),
+            "extra": "" if ended else f"{spoken(seconds)} so far",
+        },
     ]
 
 
@@ -219,11 +283,16 @@ def run_note(studio: Studio, run: Run) -> str:
         return f"{history.ended.what} {history.ended.why} {history.ended.do}"
     if state == "queued":
         waiting = studio.trainer.position(run)
-        return f"Waiting: {waiting} {'run comes' if waiting == 1 else 'runs come'} first." if waiting else "Loading the model and cutting the text into pieces …"
+        return (
+            f"Waiting: {waiting} {'run comes' if waiting == 1 else 'runs come'} first."
+            if waiting
+            else "Loading the model and cutting the text into pieces …"
+        )
     kept = " The model is kept: compare it in the next tab." if run.has_model else ""
     return {
         "running": f"Training: {steps}, pass {history.latest.epoch if history.latest else 0:.1f} of {history.started.epochs if history.started else 0}; unseen text is tested on {history.evaluations[0].num_masks if history.evaluations else 0:,} blanks, always the same.",
-        "finished": f"Finished: {steps}.{kept}", "stopped": f"Stopped: {steps}.{kept}",
+        "finished": f"Finished: {steps}.{kept}",
+        "stopped": f"Stopped: {steps}.{kept}",
         "interrupted": f"Interrupted: the server went away after {steps}.{kept or ' Start it again to train it whole.'}",
     }.get(state, "The folder of this run is damaged and cannot be read.")
 

@@ -26,7 +26,13 @@ def on(event: Callable, handler: Callable, studio: Any, inputs: Any = None, outp
             raise notice(error) from error
         except Exception as error:
             log.exception("%s failed", handler.__name__)
-            raise notice(UserError("Something went wrong here.", f"The program met an error it does not know ({type(error).__name__}).", "Nothing was lost; try again, or reload the page.")) from error
+            raise notice(
+                UserError(
+                    "Something went wrong here.",
+                    f"The program met an error it does not know ({type(error).__name__}).",
+                    "Nothing was lost; try again, or reload the page.",
+                )
+            ) from error
 
     guarded.__name__ = handler.__name__
     guarded.__signature__ = inspect.Signature(parameters)

@@ -177,7 +177,8 @@ def test_a_bad_file_is_refused_in_three_sentences_and_the_text_in_use_stays(page
 
 
 @pytest.mark.parametrize(
-    ("model", "said"), [("google-bert/no-such-model", "could not be downloaded"), ("../../etc", "There is no model")],
+    ("model", "said"),
+    [("google-bert/no-such-model", "could not be downloaded"), ("../../etc", "There is no model")],
 )
 def test_an_unknown_model_is_refused_before_a_run_is_made(page, served, model, said):
     bring(page)

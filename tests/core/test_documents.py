@@ -30,6 +30,7 @@ def as_corpus(paragraphs) -> Corpus:
 
 # ---- reading
 
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1", "cp1252"])
 def test_any_encoding_is_read(tmp_path, encoding):
     assert corpus_of(tmp_path, "fr.txt", FRENCH.encode(encoding)).paragraphs == tuple(FRENCH.split("\n\n"))
@@ -47,7 +48,10 @@ def test_any_line_end_parts_paragraphs(tmp_path, newline):
 
 
 def test_blank_lines_that_hold_spaces_part_paragraphs_too(tmp_path):
-    assert corpus_of(tmp_path, "a.txt", b"One stands\non two lines.\n  \t\nTwo stands\non two lines.").paragraphs == ("One stands on two lines.", "Two stands on two lines.")
+    assert corpus_of(tmp_path, "a.txt", b"One stands\non two lines.\n  \t\nTwo stands\non two lines.").paragraphs == (
+        "One stands on two lines.",
+        "Two stands on two lines.",
+    )
 
 
 def test_hard_wrapped_lines_become_one_paragraph(tmp_path):
@@ -115,10 +119,16 @@ def test_shown_names_replace_the_names_of_temporary_files(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("empty.txt", b"", "no words"), ("spaces.txt", b"  \n\t\n   ", "no words"), ("signs.txt", b"--- *** ...\n!!!", "no words"), ("bom.txt", b"\xef\xbb\xbf", "no words"),
-        ("picture.txt", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, "does not look like text"), ("program.txt", b"\x7fELF" + b"\x00" * 64, "does not look like text"),
+        ("empty.txt", b"", "no words"),
+        ("spaces.txt", b"  \n\t\n   ", "no words"),
+        ("signs.txt", b"--- *** ...\n!!!", "no words"),
+        ("bom.txt", b"\xef\xbb\xbf", "no words"),
+        ("picture.txt", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, "does not look like text"),
+        ("program.txt", b"\x7fELF" + b"\x00" * 64, "does not look like text"),
         ("noise.txt", bytes(random.Random(0).randrange(1, 256) for _ in range(4_000)), "noise.txt"),
-        ("letter.docx", b"PK\x03\x04", "was not read"), ("noending", b"Sow beans.", "was not read"), ("page.html", b"<p>Sow", "was not read"),
+        ("letter.docx", b"PK\x03\x04", "was not read"),
+        ("noending", b"Sow beans.", "was not read"),
+        ("page.html", b"<p>Sow", "was not read"),
     ],
 )
 def test_a_file_without_readable_text_is_refused(tmp_path, name, content, says):
@@ -172,7 +182,14 @@ def test_nothing_is_lost_on_the_way_in(sample_path, corpus):
 
 def test_statistics_are_plain_counts():
     counts = as_corpus(["One two three.", "one  two three.", "A longer line of six words."]).statistics()
-    assert (counts.num_documents, counts.num_paragraphs, counts.num_words, counts.longest_words, counts.median_words, counts.num_duplicates) == (1, 3, 12, 6, 3, 1)
+    assert (counts.num_documents, counts.num_paragraphs, counts.num_words, counts.longest_words, counts.median_words, counts.num_duplicates) == (
+        1,
+        3,
+        12,
+        6,
+        3,
+        1,
+    )
 
 
 def test_the_fingerprint_follows_the_text_and_nothing_else():
@@ -183,6 +200,7 @@ def test_the_fingerprint_follows_the_text_and_nothing_else():
 
 # ---- the split
 
+
 def folded(paragraphs) -> set[str]:
     return {" ".join(paragraph.lower().split()) for paragraph in paragraphs}
 
@@ -190,7 +208,12 @@ def folded(paragraphs) -> set[str]:
 @pytest.mark.parametrize("seed", range(5))
 def test_train_and_held_out_never_share_a_paragraph(seed):
     paragraphs = numbered(60)
-    repeated = [*paragraphs, *paragraphs[:30], *(paragraph.upper() for paragraph in paragraphs[10:40]), *(paragraph.replace(" ", "   ") for paragraph in paragraphs[:5])]
+    repeated = [
+        *paragraphs,
+        *paragraphs[:30],
+        *(paragraph.upper() for paragraph in paragraphs[10:40]),
+        *(paragraph.replace(" ", "   ") for paragraph in paragraphs[:5]),
+    ]
     split = as_corpus(repeated).split(0.3, seed)
     assert not folded(split.train) & folded(split.held_out)
 
@@ -204,7 +227,9 @@ def test_nearly_equal_paragraphs_stay_on_one_side():
     paragraphs = numbered(50)
     for seed in range(5):
         split = as_corpus([*paragraphs, *(f"{paragraph} indeed" for paragraph in paragraphs)]).split(0.3, seed)
-        assert not {paragraph.removesuffix(" indeed") for paragraph in split.train} & {paragraph.removesuffix(" indeed") for paragraph in split.held_out}
+        assert not {paragraph.removesuffix(" indeed") for paragraph in split.train} & {
+            paragraph.removesuffix(" indeed") for paragraph in split.held_out
+        }
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -240,8 +265,19 @@ def test_a_text_of_one_paragraph_repeated_cannot_be_split():
         as_corpus(["The same words again and again."] * 20).split()
 
 
-@pytest.mark.parametrize("wrong", [{"held_out": 0}, {"held_out": 0.9}, {"held_out": float("nan")}, {"held_out": "0.1"}, {"seed": -1}, {"seed": 1.5},
-    {"seed": 2**40}, {"seed": HUGE}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"held_out": 0},
+        {"held_out": 0.9},
+        {"held_out": float("nan")},
+        {"held_out": "0.1"},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"seed": 2**40},
+        {"seed": HUGE},
+    ],
+)
 def test_a_bad_share_or_seed_is_refused(wrong):
     with pytest.raises(UserError):
         as_corpus(numbered(10)).split(**wrong)

@@ -38,8 +38,13 @@ def test_special_tokens_typed_into_the_text_are_protected(family, kind):
 
 def test_each_token_tells_its_reason(lm):
     draw = draw_masks(lm.tokenizer, TEXT * 5, MaskPolicy(rate=0.5, mask_share=0.5, random_share=0.25), 0)
-    says = {Fate.UNTOUCHED: "is not below 0.5", Fate.MASK: "hidden behind [MASK]", Fate.RANDOM: "swapped for the random piece",
-        Fate.KEPT: "left as it is", Fate.SPECIAL: "protected: "}
+    says = {
+        Fate.UNTOUCHED: "is not below 0.5",
+        Fate.MASK: "hidden behind [MASK]",
+        Fate.RANDOM: "swapped for the random piece",
+        Fate.KEPT: "left as it is",
+        Fate.SPECIAL: "protected: ",
+    }
     assert {token.fate for token in draw.tokens} == set(says)
     assert all(says[token.fate] in token.why for token in draw.tokens)
     assert draw.tokens[0].why == "protected: it marks the start" and draw.tokens[-1].why == "protected: it marks the end"
@@ -53,7 +58,11 @@ def test_a_lone_word_is_chosen_and_told_why(lm):
 
 def test_counts_agree_with_the_tokens(lm):
     draw = draw_masks(lm.tokenizer, TEXT, MaskPolicy(rate=0.3), 1)
-    assert draw.num_chosen == sum(token.label != -100 for token in draw.tokens) == draw.count(Fate.MASK) + draw.count(Fate.RANDOM) + draw.count(Fate.KEPT)
+    assert (
+        draw.num_chosen
+        == sum(token.label != -100 for token in draw.tokens)
+        == draw.count(Fate.MASK) + draw.count(Fate.RANDOM) + draw.count(Fate.KEPT)
+    )
     assert draw.num_maskable + draw.count(Fate.SPECIAL) == len(draw.tokens)
     assert draw.expected == binomial_interval(draw.num_maskable, 0.3)
 

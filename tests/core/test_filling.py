@@ -10,7 +10,12 @@ from mlm_gui.core.model import ASSETS
 from mlm_gui.errors import UserError
 
 HUGE = 10**400  # an int that no float can hold
-SENTENCES = ("Sow the {} in April.", "{} is the month for the tin.", "The seed of the runner bean is {}", "Say “{}”, she wrote: 5 < 6 & <b>that</b> was all.")
+SENTENCES = (
+    "Sow the {} in April.",
+    "{} is the month for the tin.",
+    "The seed of the runner bean is {}",
+    "Say “{}”, she wrote: 5 < 6 & <b>that</b> was all.",
+)
 
 
 @pytest.fixture(scope="module", params=["starter", "roberta", "modernbert", "albert"])
@@ -67,8 +72,15 @@ def test_equal_questions_get_equal_answers_even_after_training_mode(lm):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("Sow the beans.", "nothing to fill"), ("", "nothing to fill"), ("_", "nothing to fill"), ("___ " * (MAX_BLANKS + 1), "too many blanks"),
-        ("beans and " * 400 + "___", "too long for the model"), ("a" * MAX_CHARACTERS + "___", "too long"), (None, "not text"), (7, "not text"), (["___"], "not text"),
+        ("Sow the beans.", "nothing to fill"),
+        ("", "nothing to fill"),
+        ("_", "nothing to fill"),
+        ("___ " * (MAX_BLANKS + 1), "too many blanks"),
+        ("beans and " * 400 + "___", "too long for the model"),
+        ("a" * MAX_CHARACTERS + "___", "too long"),
+        (None, "not text"),
+        (7, "not text"),
+        (["___"], "not text"),
     ],
 )
 def test_a_sentence_that_cannot_be_filled_is_refused(lm, text, says):
@@ -129,4 +141,6 @@ def test_html_stays_as_typed(subject):
     """The core answers with tokens of the vocabulary and escapes nothing: escaping belongs to the page."""
     lm, pipeline = subject
     text = "<b>Sow</b> &amp; the {}"
-    assert fill(lm, text.format("___"), 1)[0].guesses[0].probability == pytest.approx(pipeline(text.format(lm.tokenizer.mask_token), top_k=1)[0]["score"], abs=1e-5)
+    assert fill(lm, text.format("___"), 1)[0].guesses[0].probability == pytest.approx(
+        pipeline(text.format(lm.tokenizer.mask_token), top_k=1)[0]["score"], abs=1e-5
+    )

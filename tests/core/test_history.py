@@ -5,7 +5,9 @@ import pytest
 from mlm_gui.core.history import SMOOTHING_STEPS, History
 from mlm_gui.core.training import Evaluated, Failed, Finished, Saved, Started, Stepped
 
-STARTED = Started(total_steps=10, epochs=1, num_train_tokens=1000, num_held_out_tokens=100, num_parameters=5, learning_rate=1e-3, device="cpu", packed=True)
+STARTED = Started(
+    total_steps=10, epochs=1, num_train_tokens=1000, num_held_out_tokens=100, num_parameters=5, learning_rate=1e-3, device="cpu", packed=True
+)
 
 
 def stepped(step: int, loss: float) -> Stepped:

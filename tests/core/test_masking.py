@@ -50,7 +50,14 @@ def test_special_tokens_are_never_chosen_over_many_draws(family, corpus, kind):
     is_special = torch.isin(pack.input_ids, special)
     assert is_special.sum() > 2 * store.num_sequences, "the literal special tokens of the texts must be in the row too"
     for seed in range(200):
-        batch = mask_tokens(pack.input_ids, lm.vocabulary.maskable(pack.input_ids), MaskPolicy(rate=0.5), lm.vocabulary, torch.Generator().manual_seed(seed), pack.sequences)
+        batch = mask_tokens(
+            pack.input_ids,
+            lm.vocabulary.maskable(pack.input_ids),
+            MaskPolicy(rate=0.5),
+            lm.vocabulary,
+            torch.Generator().manual_seed(seed),
+            pack.sequences,
+        )
         assert not (batch.chosen & is_special).any()
         assert (batch.fates[is_special] == Fate.SPECIAL).all()
         assert torch.equal(batch.input_ids[is_special], pack.input_ids[is_special])
@@ -78,7 +85,9 @@ def test_every_family_keeps_its_own_start_and_end(family, kind):
 def test_a_random_replacement_is_never_special(family, kind):
     lm = family(kind)
     ids = lm.vocabulary.ordinary_ids.repeat(200)
-    batch = mask_tokens(ids, lm.vocabulary.maskable(ids), MaskPolicy(rate=0.9, mask_share=0, random_share=1), lm.vocabulary, torch.Generator().manual_seed(0))
+    batch = mask_tokens(
+        ids, lm.vocabulary.maskable(ids), MaskPolicy(rate=0.9, mask_share=0, random_share=1), lm.vocabulary, torch.Generator().manual_seed(0)
+    )
     swapped = batch.input_ids[batch.fates == Fate.RANDOM]
     assert len(swapped) > 10_000
     assert not torch.isin(swapped, lm.vocabulary.special_ids).any()
@@ -180,7 +189,9 @@ def test_a_row_without_maskable_tokens_is_left_whole():
 
 def test_the_same_seed_gives_the_same_masks_and_another_seed_others():
     vocabulary, ids = vocabulary_of(), torch.full((1_000,), 7)
-    first, again, other = (mask_tokens(ids, vocabulary.maskable(ids), MaskPolicy(), vocabulary, torch.Generator().manual_seed(seed)) for seed in (5, 5, 6))
+    first, again, other = (
+        mask_tokens(ids, vocabulary.maskable(ids), MaskPolicy(), vocabulary, torch.Generator().manual_seed(seed)) for seed in (5, 5, 6)
+    )
     for name in ("input_ids", "labels", "fates", "draws"):
         assert torch.equal(getattr(first, name), getattr(again, name))
     assert not torch.equal(first.chosen, other.chosen)
@@ -210,9 +221,20 @@ def test_masks_are_fresh_in_each_epoch_and_follow_the_seed(family, corpus, kind)
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"rate": math.nan}, {"rate": math.inf}, {"rate": -0.1}, {"rate": 0}, {"rate": 1.5}, {"rate": "0.15"}, {"rate": True}, {"rate": None},
-        {"mask_share": math.nan}, {"mask_share": 1.1}, {"random_share": -0.1}, {"random_share": math.nan},
-        {"mask_share": 0.8, "random_share": 0.3}, {"rate": HUGE},
+        {"rate": math.nan},
+        {"rate": math.inf},
+        {"rate": -0.1},
+        {"rate": 0},
+        {"rate": 1.5},
+        {"rate": "0.15"},
+        {"rate": True},
+        {"rate": None},
+        {"mask_share": math.nan},
+        {"mask_share": 1.1},
+        {"random_share": -0.1},
+        {"random_share": math.nan},
+        {"mask_share": 0.8, "random_share": 0.3},
+        {"rate": HUGE},
     ],
 )
 def test_a_bad_policy_is_refused(wrong):

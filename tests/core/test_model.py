@@ -27,7 +27,9 @@ def question(corpus):
         store = tokenize(("Beans.", *corpus.paragraphs[:5], "Sow peas early, and lift them late."), lm.tokenizer, lm.max_length)
         pack = store.pack(range(store.num_sequences))
         assert len(pack.lengths) >= 7 and pack.lengths.max() > 50
-        batch = mask_tokens(pack.input_ids, lm.vocabulary.maskable(pack.input_ids), MaskPolicy(), lm.vocabulary, torch.Generator().manual_seed(3), pack.sequences)
+        batch = mask_tokens(
+            pack.input_ids, lm.vocabulary.maskable(pack.input_ids), MaskPolicy(), lm.vocabulary, torch.Generator().manual_seed(3), pack.sequences
+        )
         return pack, batch
 
     return ask
@@ -218,6 +220,7 @@ def test_a_loaded_model_is_in_evaluation_mode_and_float32(lm):
 
 # ---- what is refused
 
+
 def refusal(name) -> UserError:
     with pytest.raises(UserError) as raised:
         MaskedLM.load(name)
@@ -230,8 +233,21 @@ def refusal(name) -> UserError:
 
 @pytest.mark.parametrize(
     "name",
-    ["bert-base-nowhere", "nobody/no-such-model", "../../etc", "../../etc/passwd", "", "   ", "/no/such/folder", "a" * 5_000, "bert\x00base",
-    "owner/na\x00me", "a--b", "x/y/z", "\ud800"],
+    [
+        "bert-base-nowhere",
+        "nobody/no-such-model",
+        "../../etc",
+        "../../etc/passwd",
+        "",
+        "   ",
+        "/no/such/folder",
+        "a" * 5_000,
+        "bert\x00base",
+        "owner/na\x00me",
+        "a--b",
+        "x/y/z",
+        "\ud800",
+    ],
 )
 def test_an_unknown_model_name_offline_is_refused_in_three_sentences(name):
     refusal(name)

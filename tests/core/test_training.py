@@ -96,14 +96,19 @@ def test_the_last_evaluation_repeats_to_the_last_digit(short_run, split):
     exam = Exam.of(tokenize(split.held_out, trained.tokenizer, trained.max_length), SHORT.policy, trained)
     again = [evaluate(trained, exam), evaluate(trained, exam)]
     assert again[0] == again[1]
-    assert (again[0].loss, again[0].perplexity, again[0].top1, again[0].top5, again[0].num_masks) == tuple(getattr(events[-1],
-        name) for name in ("loss", "perplexity", "top1", "top5", "num_masks"))
+    assert (again[0].loss, again[0].perplexity, again[0].top1, again[0].top5, again[0].num_masks) == tuple(
+        getattr(events[-1], name) for name in ("loss", "perplexity", "top1", "top5", "num_masks")
+    )
 
 
 def test_base_and_tuned_meet_the_same_masks(lm, short_run, split):
     exams = [Exam.of(tokenize(split.held_out, each.tokenizer, each.max_length), SHORT.policy, each) for each in (lm, short_run[0])]
     for (pack, batch), (other_pack, other_batch) in zip(exams[0].questions, exams[1].questions, strict=True):
-        assert torch.equal(pack.input_ids, other_pack.input_ids) and torch.equal(batch.input_ids, other_batch.input_ids) and torch.equal(batch.labels, other_batch.labels)
+        assert (
+            torch.equal(pack.input_ids, other_pack.input_ids)
+            and torch.equal(batch.input_ids, other_batch.input_ids)
+            and torch.equal(batch.labels, other_batch.labels)
+        )
 
 
 def test_the_masks_of_the_exam_do_not_follow_the_run_s_seed(lm, split):
@@ -152,7 +157,10 @@ def test_not_asking_for_the_next_event_pauses(lm, split):
     assert next(events).step == 2 and not all(torch.equal(ours, theirs) for ours, theirs in zip(weights, trained.model.parameters(), strict=True))
 
 
-@pytest.mark.parametrize(("train_text", "held_out"), [((), ("Beans.",)), (("Beans.",), ("Peas.",)), (("🌱 " * 200,), ("Peas.",)), (("Sow the beans in April. " * 30,), ("🌱",))])
+@pytest.mark.parametrize(
+    ("train_text", "held_out"),
+    [((), ("Beans.",)), (("Beans.",), ("Peas.",)), (("🌱 " * 200,), ("Peas.",)), (("Sow the beans in April. " * 30,), ("🌱",))],
+)
 def test_a_text_too_small_is_refused(lm, train_text, held_out):
     with pytest.raises(UserError, match="too small"):
         next(train(lm, Split(train_text, held_out), SHORT))
@@ -197,7 +205,9 @@ def test_a_bad_setting_is_refused(name, value):
         TrainConfig(**{name: value})
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 1.5}, {"epochs": 0}, {"tokens_per_step": 63}, {"evaluations": 0}, {"mask_share": 0.8, "random_share": 0.3}, {"clip": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 1.5}, {"epochs": 0}, {"tokens_per_step": 63}, {"evaluations": 0}, {"mask_share": 0.8, "random_share": 0.3}, {"clip": 0}]
+)
 def test_a_setting_out_of_its_range_is_refused(wrong):
     with pytest.raises(UserError):
         TrainConfig(**wrong)
@@ -237,5 +247,7 @@ def test_norms_and_biases_are_spared_from_weight_decay(lm):
     decayed, spared = _groups(lm.model, 0.1)
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0)
     names = {id(parameter): name for name, parameter in lm.model.named_parameters()}
-    assert {names[id(parameter)] for parameter in spared["params"]} == {name for name in names.values() if "LayerNorm" in name or name.endswith("bias")}
+    assert {names[id(parameter)] for parameter in spared["params"]} == {
+        name for name in names.values() if "LayerNorm" in name or name.endswith("bias")
+    }
     assert len(decayed["params"]) + len(spared["params"]) == len(names)

@@ -15,7 +15,9 @@ from mlm_gui.services.runs import finetune
 
 @pytest.fixture
 def trained(studio, corpus, lm):
-    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1), 0.1, 0, name="../Ångström's <Almanac>/..")
+    run = studio.runs.create(
+        corpus, "starter", TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1), 0.1, 0, name="../Ångström's <Almanac>/.."
+    )
     for _ in finetune(run, lambda name: lm.copy()):
         pass
     return run
@@ -30,8 +32,9 @@ def test_the_zip_loads_in_transformers_and_gives_the_run_s_answers(trained, stud
     (folder,) = (tmp_path / "away").iterdir()
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {name.split("/")[-1] for name in names}
     assert all(len(name.split("/")) == 2 and ".." not in name for name in names)
-    answers = hf.pipeline("fill-mask", model=hf.AutoModelForMaskedLM.from_pretrained(folder), tokenizer=hf.AutoTokenizer.from_pretrained(folder),
-        device="cpu")("Sow the [MASK] in April.", top_k=5)
+    answers = hf.pipeline(
+        "fill-mask", model=hf.AutoModelForMaskedLM.from_pretrained(folder), tokenizer=hf.AutoTokenizer.from_pretrained(folder), device="cpu"
+    )("Sow the [MASK] in April.", top_k=5)
     (blank,) = studio.models.fill(f"run:{trained.id}", "Sow the ___ in April.", 5)
     assert [guess.probability for guess in blank.guesses] == pytest.approx([answer["score"] for answer in answers], abs=1e-5)
 

@@ -39,7 +39,9 @@ def test_a_laptop_may_use_its_own_folders(studio, family_folder):
     assert studio.models.resolve(folder) == folder and studio.models.load(folder).name == folder
 
 
-@pytest.mark.parametrize("name", ["/etc", "/", "~", "~/models", ".", "..", "../../etc", "./model", "assets/starter", "tests", "a" * 5_000, "model\x00", "/tmp/\x00"])
+@pytest.mark.parametrize(
+    "name", ["/etc", "/", "~", "~/models", ".", "..", "../../etc", "./model", "assets/starter", "tests", "a" * 5_000, "model\x00", "/tmp/\x00"]
+)
 def test_a_hosted_server_refuses_folders_and_impossible_names(hosted, monkeypatch, request, name):
     monkeypatch.chdir(request.config.rootpath)
     with pytest.raises(UserError):

@@ -40,6 +40,7 @@ def hold(path, held, done) -> None:
 
 # ---- the folder
 
+
 def test_a_new_run_holds_what_was_asked(studio, run, small):
     again = Run(run.folder)
     assert again.job == run.job and again.corpus == small and again.job.config == TINY and again.job.fingerprint == small.fingerprint
@@ -71,6 +72,7 @@ def test_a_wrong_id_finds_nothing(studio, run, run_id):
 
 # ---- events
 
+
 def test_events_are_kept_one_json_line_each(run):
     events = [STARTED, Evaluated(0, 5.0, 148.4, 0.1, 0.2, 9, 0.5), Stepped(1, 0.1, 5.0, 1e-3, 0.0, 1.0), Saved(1, "model"), Failed("Ö.", "b.", "c.")]
     for event in events:
@@ -78,7 +80,13 @@ def test_events_are_kept_one_json_line_each(run):
     lines = (run.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["event"] for line in lines] == ["started", "evaluated", "stepped", "saved", "failed"]
     history = Run(run.folder).history()
-    assert (history.started, history.evaluations, history.latest, history.saved, history.ended) == (events[0], [events[1]], events[2], events[3], events[4])
+    assert (history.started, history.evaluations, history.latest, history.saved, history.ended) == (
+        events[0],
+        [events[1]],
+        events[2],
+        events[3],
+        events[4],
+    )
 
 
 def test_events_are_read_as_they_come_and_each_once(run):
@@ -110,8 +118,23 @@ def test_a_line_that_a_crash_cut_off_costs_only_itself(run):
     assert history.started == STARTED and history.losses == [5.0]
 
 
-@pytest.mark.parametrize("line", [b"", b"7", b'"text"', b"[]", b"null", b"true", b"{}", b'{"event": "unheard"}', b'{"event": "saved"}',
-    b'{"event": []}', b"\xff\xfe\x00", b'{"event": "stepped", "step": 1, "epoch": 1, "loss": null, "learning_rate": 1, "tokens_per_second": 1, "seconds": 1}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"7",
+        b'"text"',
+        b"[]",
+        b"null",
+        b"true",
+        b"{}",
+        b'{"event": "unheard"}',
+        b'{"event": "saved"}',
+        b'{"event": []}',
+        b"\xff\xfe\x00",
+        b'{"event": "stepped", "step": 1, "epoch": 1, "loss": null, "learning_rate": 1, "tokens_per_second": 1, "seconds": 1}',
+    ],
+)
 def test_an_unreadable_line_is_passed_over(run, studio, line):
     run.append(STARTED)
     with (run.folder / "events.jsonl").open("ab") as file:
@@ -124,16 +147,41 @@ def test_an_unreadable_line_is_passed_over(run, studio, line):
 
 # ---- damaged folders
 
+
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda record: None, lambda record: "", lambda record: "{", lambda record: "[]", lambda record: "5", lambda record: json.dumps({**record, "format": 99}),
-        lambda record: json.dumps({name: value for name, value in record.items() if name != "format"}), lambda record: json.dumps({**record, "extra": 1}),
-        lambda record: json.dumps({**record, "config": {}, "model": None}), lambda record: json.dumps({**record, "config": {"epochs": -1}}),
+        lambda record: None,
+        lambda record: "",
+        lambda record: "{",
+        lambda record: "[]",
+        lambda record: "5",
+        lambda record: json.dumps({**record, "format": 99}),
+        lambda record: json.dumps({name: value for name, value in record.items() if name != "format"}),
+        lambda record: json.dumps({**record, "extra": 1}),
+        lambda record: json.dumps({**record, "config": {}, "model": None}),
+        lambda record: json.dumps({**record, "config": {"epochs": -1}}),
         lambda record: json.dumps({**record, "config": {"nonsense": 1}}),
-        lambda record: json.dumps({**record, "created": 5}), lambda record: json.dumps({**record, "created": None}), lambda record: json.dumps({**record, "name": ["x"]}),
+        lambda record: json.dumps({**record, "created": 5}),
+        lambda record: json.dumps({**record, "created": None}),
+        lambda record: json.dumps({**record, "name": ["x"]}),
     ],
-    ids=["gone", "empty", "half", "list", "number", "other version", "no version", "extra", "no model", "bad config", "odd config", "created number", "created null", "name list"],
+    ids=[
+        "gone",
+        "empty",
+        "half",
+        "list",
+        "number",
+        "other version",
+        "no version",
+        "extra",
+        "no model",
+        "bad config",
+        "odd config",
+        "created number",
+        "created null",
+        "name list",
+    ],
 )
 def test_a_corrupt_job_is_listed_as_damaged_and_breaks_nothing(tmp_path, small, spoil):
     home = Runs(tmp_path)
@@ -158,6 +206,7 @@ def test_strange_things_in_the_runs_folder_are_passed_over(studio, run):
 
 # ---- states
 
+
 def test_a_run_nobody_trains_is_interrupted(run):
     assert run.state == Run(run.folder).state == "interrupted"
 
@@ -173,7 +222,9 @@ def test_a_locked_run_is_queued_then_running_then_what_its_last_event_says(run):
     assert run.state == other.state == "stopped"
 
 
-@pytest.mark.parametrize(("event", "state"), [(Finished(1, "done", 1.0), "finished"), (Finished(1, "stopped", 1.0), "stopped"), (Failed("a.", "b.", "c."), "failed")])
+@pytest.mark.parametrize(
+    ("event", "state"), [(Finished(1, "done", 1.0), "finished"), (Finished(1, "stopped", 1.0), "stopped"), (Failed("a.", "b.", "c."), "failed")]
+)
 def test_the_last_event_decides_the_state(run, event, state):
     run.append(event)
     assert Run(run.folder).state == state
@@ -201,13 +252,25 @@ def test_another_process_that_dies_leaves_the_run_interrupted(run):
 
 # ---- training in the folder
 
+
 def test_a_run_is_trained_end_to_end(studio, run):
     states = []
     events = []
     for event in finetune(run, load):
         events.append(event)
         states.append(Run(run.folder).state)
-    assert [type(event).__name__ for event in events] == ["Started", "Evaluated", "Stepped", "Stepped", "Evaluated", "Stepped", "Stepped", "Evaluated", "Saved", "Finished"]
+    assert [type(event).__name__ for event in events] == [
+        "Started",
+        "Evaluated",
+        "Stepped",
+        "Stepped",
+        "Evaluated",
+        "Stepped",
+        "Stepped",
+        "Evaluated",
+        "Saved",
+        "Finished",
+    ]
     assert events[-1].reason == "done" and set(states[:-1]) == {"running"} and states[-1] == run.state == "finished"
     assert not run.queue_lock.is_locked and run.has_model
     kept = Run(run.folder).history()

@@ -7,8 +7,24 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.store import ID, Texts, corpus_from_json, corpus_to_json, default_home, new_id, write_whole
 
 CORPUS = Corpus("Gärten & <b>", (Document("a.txt", ("Sow “beans”.", "\u2028odd")), Document("b.md", ("漢字",))))
-WRONG_IDS = ["", "../../etc/passwd", "..", "a" * 31, "a" * 33, "A" * 32, "g" * 32, "a" * 32 + "\n", "\x00" * 32, "a" * 100_000, None, 5, ["a"],
-    b"a" * 32, "/" + "a" * 31, "\u0661" * 32]
+WRONG_IDS = [
+    "",
+    "../../etc/passwd",
+    "..",
+    "a" * 31,
+    "a" * 33,
+    "A" * 32,
+    "g" * 32,
+    "a" * 32 + "\n",
+    "\x00" * 32,
+    "a" * 100_000,
+    None,
+    5,
+    ["a"],
+    b"a" * 32,
+    "/" + "a" * 31,
+    "\u0661" * 32,
+]
 
 
 def test_ids_are_unguessable_and_all_different():
