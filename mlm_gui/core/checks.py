@@ -30,4 +30,9 @@ def text(name: str, value: Any, max_characters: int) -> str:
         raise UserError(f"{name} is not text.", "Something other than text was sent.", "Type or paste plain text.")
     if len(value) > max_characters:
         raise UserError(f"{name} is too long.", f"It has {len(value):,} characters and the limit here is {max_characters:,}.", "Shorten it.")
-    return re.sub("[\x00\ud800-\udfff]", "\ufffd", value)
+    return readable(value)
+
+
+def readable(text: str) -> str:
+    """`text` with U+FFFD in place of NUL and lone surrogates, which neither tokenizers nor JSON can take."""
+    return re.sub("[\x00\ud800-\udfff]", "\ufffd", text)

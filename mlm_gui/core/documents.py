@@ -178,7 +178,7 @@ def _folded(paragraph: str) -> str:
 
 
 def _document(name: str, text: str, markdown: bool) -> Document:
-    text = re.sub("[\x00\ud800-\udfff]", "\ufffd", text)
+    text = checks.readable(text)
     pieces = _markdown_blocks(text) if markdown else _blocks(text)
     paragraphs = tuple(cleaned for piece in pieces if any(map(str.isalnum, cleaned := " ".join(_CONTROL.sub(" ", piece).split()))))
     if not paragraphs:

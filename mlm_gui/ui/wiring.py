@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from mlm_gui.core import checks
 from mlm_gui.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ def on(event: Callable, handler: Callable, studio: Any, inputs: Any = None, outp
 
     def guarded(*values):
         try:
-            return handler(studio, *values)
+            return handler(studio, *(checks.readable(value) if isinstance(value, str) else value for value in values))
         except UserError as error:
             raise notice(error) from error
         except Exception as error:
