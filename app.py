@@ -1,6 +1,6 @@
 """Opens MLM Studio: `python app.py`. A Space runs this file too."""
 
-from mlm_gui.ui.app import serve
+from mlm_gui.__main__ import main
 
 if __name__ == "__main__":
-    serve()
+    main(["app"])

@@ -71,3 +71,11 @@ def studio(tmp_path):
     studio = Studio.open(tmp_path / "home", LAPTOP)
     yield studio
     studio.trainer.close()
+
+
+@pytest.fixture(scope="session")
+def maskless_folder(tmp_path_factory) -> Path:
+    """A model folder whose tokenizer has no mask token."""
+    from families import build_maskless
+
+    return build_maskless(tmp_path_factory.mktemp("maskless"))

@@ -156,3 +156,12 @@ def _sentencepiece():
     )
     trained = sentencepiece.SentencePieceProcessor(model_proto=written.getvalue())
     return hf.AlbertTokenizerFast(vocab=[(trained.id_to_piece(i), trained.get_score(i)) for i in range(len(trained))], model_max_length=256)
+
+
+def build_maskless(folder: Path) -> Path:
+    """A GPT-2-like model, whose tokenizer has no mask token."""
+    trained = json.loads(_trained_bpe(["<|endoftext|>"]).to_str())["model"]
+    tokenizer = hf.GPT2TokenizerFast(vocab=trained["vocab"], merges=[tuple(pair) for pair in trained["merges"]])
+    tokenizer.save_pretrained(folder)
+    hf.GPT2LMHeadModel(hf.GPT2Config(vocab_size=len(tokenizer), n_embd=16, n_layer=1, n_head=2)).save_pretrained(folder)
+    return folder

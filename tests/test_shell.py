@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from typing import NamedTuple
@@ -129,6 +130,22 @@ def test_what_a_person_can_put_right_is_said_in_three_sentences(shell, arguments
     sentences = process.stderr.strip().splitlines()
     assert len(sentences) == 3
     assert all(sentence.endswith((".", "!")) for sentence in sentences)
+
+
+def test_a_model_without_a_mask_token_is_refused(shell, maskless_folder):
+    process = shell("train", BOOK, "--model", str(maskless_folder))
+    assert process.returncode == 2
+    assert "no mask token" in process.stderr
+    assert lines(shell("runs", "--json")) == []
+
+
+def test_a_port_in_use_is_said_in_three_sentences(shell):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        process = shell("app", "--port", str(taken.getsockname()[1]))
+    assert process.returncode == 2
+    assert "--port" in process.stderr
 
 
 @pytest.mark.parametrize(("name", "content"), [("empty.txt", b""), ("picture.txt", bytes(range(256)) * 9), ("word.txt", b"word")])

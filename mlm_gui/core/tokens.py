@@ -36,7 +36,9 @@ class TokenStore:
 
     def where(self, wanted: Callable[[torch.Tensor], bool]) -> "TokenStore":
         """Only the sequences whose ids (int64 [N]) are wanted."""
-        kept = [self.ids[a:b] for a, b in zip(self.offsets, self.offsets[1:], strict=False) if wanted(torch.from_numpy(self.ids[a:b].astype(np.int64)))]
+        kept = [
+            self.ids[a:b] for a, b in zip(self.offsets, self.offsets[1:], strict=False) if wanted(torch.from_numpy(self.ids[a:b].astype(np.int64)))
+        ]
         ids = np.concatenate(kept) if kept else np.zeros(0, np.int32)
         return TokenStore(ids, np.concatenate([[0], np.cumsum([len(row) for row in kept])]).astype(np.int64))
 

@@ -11,6 +11,7 @@ environment.prepare()
 
 import gradio as gr
 
+from mlm_gui.errors import UserError
 from mlm_gui.services.limits import PROFILES
 from mlm_gui.services.store import ID, default_home, new_id
 from mlm_gui.services.studio import Studio
@@ -113,7 +114,14 @@ def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, p
     studio = Studio.open(home, PROFILES[profile or ("hosted" if on_space else "laptop")])
     page = build(studio)
     page.queue(max_size=64, api_open=False)
-    _, url, _ = page.launch(server_name="0.0.0.0" if on_space else host, server_port=port, prevent_thread_lock=True, **launch_options(studio))
+    try:
+        _, url, _ = page.launch(server_name="0.0.0.0" if on_space else host, server_port=port, prevent_thread_lock=True, **launch_options(studio))
+    except OSError as error:
+        raise UserError(
+            f"The page could not be opened on {host}:{port}.",
+            "Another program probably uses that port.",
+            "Choose another one with --port, for example 7861.",
+        ) from error
     print(f"{TITLE} is open at {url} (stop it with Ctrl-C)", flush=True)
     asked_to_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -192,6 +192,20 @@ def test_an_unknown_model_is_refused_before_a_run_is_made(page, served, model, s
     assert len(served[1].runs.all()) == before
 
 
+def test_a_model_without_a_mask_token_is_refused_and_the_text_stays(page, served, maskless_folder):
+    bring(page)
+    before = len(served[1].runs.all())
+    page.click("#tab-train-button")
+    box = page.locator("#train-model input")
+    box.fill(str(maskless_folder))
+    box.press("Enter")
+    page.click("#train-start")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("no mask token")
+    assert len(served[1].runs.all()) == before
+    page.click("#tab-text-button")
+    expect(page.locator("#text-title")).to_contain_text("seed")
+
+
 def test_a_text_of_one_word_cannot_be_trained_and_says_why(page, served):
     before = len(served[1].runs.all())
     page.fill("#text-paste textarea", "word")

@@ -263,16 +263,10 @@ def test_the_folder_to_be_spoiled_is_good_at_first(folder):
     assert MaskedLM.load(folder).packs
 
 
-def test_a_tokenizer_without_a_mask_token_is_refused(tmp_path):
-    from families import _trained_bpe
-
-    trained = json.loads(_trained_bpe(["<|endoftext|>"]).to_str())["model"]
-    tokenizer = hf.GPT2TokenizerFast(vocab=trained["vocab"], merges=[tuple(pair) for pair in trained["merges"]])
-    tokenizer.save_pretrained(tmp_path)
-    hf.GPT2LMHeadModel(hf.GPT2Config(vocab_size=len(tokenizer), n_embd=16, n_layer=1, n_head=2)).save_pretrained(tmp_path)
-    assert "mask token" in refusal(tmp_path).why
+def test_a_tokenizer_without_a_mask_token_is_refused(maskless_folder):
+    assert "mask token" in refusal(maskless_folder).why
     with pytest.raises(UserError, match="mask token"):
-        load_tokenizer(str(tmp_path))
+        load_tokenizer(str(maskless_folder))
 
 
 def test_an_empty_folder_is_refused(tmp_path):
