@@ -8,6 +8,7 @@ import pytest
 
 from mlm_gui.core.history import History
 from mlm_gui.core.training import RECIPES, Evaluated, Stepped, TrainConfig
+from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import app, charts, playground_tab, training_tab
@@ -75,6 +76,12 @@ def test_on_a_hosted_server_another_visitor_cannot_see_or_stop_a_run(tmp_path, c
     assert studio.visible(run.id, "a" * 32) is run
     assert studio.visible(run.id, "b" * 32) is None
     assert studio.visible_runs("b" * 32) == []
+    nobodys = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0)
+    assert studio.visible(nobodys.id, "") is None
+    text_id = studio.texts.add(corpus)
+    for nobody in ("", None, "x", "../" * 9):
+        with pytest.raises(UserError, match="no id"):
+            training_tab.start_run(studio, nobody, text_id, "", "starter", 10, 0, *training_tab.apply_recipe(studio, "Recommended"))
 
 
 @pytest.mark.parametrize(

@@ -68,10 +68,6 @@ class Models:
         with self._using:
             return compare(self._kept(base), self._kept(tuned), text, top_k)
 
-    def forget(self, name: str) -> None:
-        """Drops a model whose folder was written anew."""
-        self._loaded.pop(name, None)
-
     def _kept(self, name: str) -> MaskedLM:
         key = self.resolve(name)
         if key not in self._loaded:

@@ -166,6 +166,8 @@ def start_run(
     studio: Studio, visitor: str, text_id: str, run_id: str, model: str, held_out: float, split_seed: float, *settings: float
 ) -> TrainingView:
     """Starts a run with the page's settings. A second click while one is alive changes nothing: the page keeps looking at the live one."""
+    if not studio.may_start(visitor):
+        raise UserError("This run was not started.", "The page is not ready: this browser has no id yet.", "Reload the page and try again.")
     current = studio.visible(run_id, visitor)
     if current and current.state in LIVE_STATES:
         return view_of(studio, current)
