@@ -19,6 +19,7 @@ from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.training import Event, Failed, Finished, Saved, TrainConfig
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
+from mlm_gui.services.device import training_device
 from mlm_gui.services.store import ID, corpus_from_json, corpus_to_json, new_id, write_whole
 
 FORMAT = 1
@@ -219,6 +220,7 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
     if job is None:
         raise UserError("This run cannot be trained.", "Its folder is damaged: job.json is missing or unreadable.", "Start a new run.")
     lm = load(job.model)
+    lm.model.to(training_device())
     split = run.corpus.split(job.held_out, job.split_seed)
     history, reason, saved = History(), "done", False
     steps = training.train(lm, split, job.config)
