@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mlm_gui.core.filling import BLANK
 from mlm_gui.core.history import History
 from mlm_gui.core.training import RECIPES, Evaluated, Stepped, TrainConfig
 from mlm_gui.errors import UserError
@@ -87,17 +88,20 @@ def test_on_a_hosted_server_another_visitor_cannot_see_or_stop_a_run(tmp_path, c
 @pytest.mark.parametrize(
     ("sentence", "hidden", "asked"),
     [
-        ("The sea is calm.", [1], "The ___ is calm."),
-        ("The sea, the sea", [1, 4], "The ___, the ___"),
-        ("a [MASK] and <mask> and ____", [], "a ___ and ___ and ___"),
-        ("don't go well-known ways", [0, 2], "___ go ___ ways"),
+        ("The sea is calm.", [1], "The [MASK] is calm."),
+        ("The sea, the sea", [1, 2, 4], "The [MASK][MASK] the [MASK]"),
+        ("a [MASK] and <mask> and ____", [], "a [MASK] and [MASK] and [MASK]"),
+        ("don't go well-known ways", [0, 2], "[MASK] go [MASK] ways"),
+        ("a snake_case x___y", [1], "a [MASK] x[MASK]y"),
     ],
 )
 def test_a_question_has_a_blank_for_every_hidden_word(sentence, hidden, asked):
     words = playground_tab.words_of(sentence)
     for place in hidden:
         words["words"][place]["blank"] = True
-    assert playground_tab.question_of(sentence, playground_tab.blanks_of(sentence, words)) == asked
+    blanks = playground_tab.blanks_of(sentence, words)
+    assert playground_tab.question_of(sentence, blanks) == asked
+    assert sum(blanks) == len(BLANK.findall(asked))
 
 
 def test_what_the_browser_says_of_the_words_is_believed_only_when_it_fits():
@@ -121,3 +125,12 @@ def test_readme_python_runs():
     exec(code.replace("assets/", f"{ROOT}/assets/").replace("epochs=2", "epochs=1, max_steps=2"), {"print": printed.append})
     assert "Finished" not in str(printed[-1])
     assert len(printed[-1][0].guesses) == 3
+
+
+@pytest.mark.parametrize("sent", [None, 3, "x", [], {"index": "1"}, {"index": -1}, {"index": 10**9}, {"index": True}, {}])
+def test_a_click_on_a_word_that_is_not_there_changes_nothing(studio, sent):
+    import gradio as gr
+
+    words = playground_tab.words_of("The ___ is calm")
+    answer = playground_tab.toggle(studio, "", "", "The ___ is calm", words, None, 5, gr.EventData(None, sent))
+    assert [word["blank"] for word in answer.words["words"]] in ([False, True, False, False], [False, False, False, False])

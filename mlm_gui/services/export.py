@@ -1,6 +1,7 @@
 """A run's model as one zip file to take away."""
 
 import re
+import secrets
 import zipfile
 from pathlib import Path
 
@@ -15,7 +16,9 @@ def export_zip(run: Run, folder: Path) -> Path:
     name = re.sub(r"[^A-Za-z0-9]+", "-", run.job.name if run.job else "").strip("-").lower()[:60] or "model"
     place = folder / run.id
     place.mkdir(parents=True, exist_ok=True)
-    path, aside = place / f"{name}.zip", place / f"{name}.zip.partial"
+    path, aside = place / f"{name}.zip", place / f"{secrets.token_hex(4)}.partial"  # two pages may ask at once
+    if path.is_file() and path.stat().st_mtime > run.model_folder.stat().st_mtime:
+        return path
     with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
         for file in sorted(run.model_folder.iterdir()):
             archive.write(file, f"{name}/{file.name}")

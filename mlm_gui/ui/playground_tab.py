@@ -17,7 +17,10 @@ from mlm_gui.ui.training_tab import TrainingTab, run_label
 from mlm_gui.ui.wiring import INFERENCE, on
 
 FIRST_SENTENCE = "Nothing is evil which is according to ___."
-WORD = re.compile(rf"{BLANK.pattern}|\w+(?:['’-]\w+)*|[^\w\s]", re.IGNORECASE)
+BLANK_MARK = "[MASK]"
+"""How a hidden word is asked for: unlike ___, two side by side stay two."""
+_LETTERS = r"(?:[^\W_]|(?<!_)_(?!_))+"
+WORD = re.compile(rf"{BLANK.pattern}|{_LETTERS}(?:['’-]{_LETTERS})*|[^\w\s]", re.IGNORECASE)
 MAX_WORDS = 400
 
 
@@ -112,7 +115,8 @@ def new_sentence(studio: Studio, visitor: str, run_id: str, sentence: str, top: 
 def toggle(studio: Studio, visitor: str, run_id: str, sentence: str, words: dict, which: str, top: float, event: gr.EventData) -> Answer:
     """A word was clicked: it becomes a blank, or comes back."""
     blanks = blanks_of(sentence, words)
-    index = getattr(event, "index", None)
+    data = vars(event).get("_data")  # whatever the browser sent
+    index = data.get("index") if isinstance(data, dict) else None
     if isinstance(index, int) and 0 <= index < len(blanks):
         blanks[index] = not blanks[index]
     return ask(studio, visitor, run_id, sentence, words_of(sentence, blanks), which, top)
@@ -167,14 +171,14 @@ def blanks_of(sentence: str, words: object) -> list[bool]:
 
 
 def question_of(sentence: str, blanks: list[bool]) -> str:
-    """The sentence with ___ for every blank. Raises UserError when it is too long to be shown word by word."""
+    """The sentence with [MASK] for every blank. Raises UserError when it is too long to be shown word by word."""
     found = list(WORD.finditer(sentence))
     if len(sentence) > MAX_CHARACTERS or len(found) > MAX_WORDS:
         raise UserError("The sentence is too long.", f"It has {len(found)} words and signs, and the limit is {MAX_WORDS}.", "Shorten it.")
     parts, end = [], 0
     for word, blank in zip(found, blanks, strict=True):
         written = BLANK.fullmatch(word.group())
-        parts += [sentence[end : word.start()], "___" if blank else "" if written else word.group()]
+        parts += [sentence[end : word.start()], BLANK_MARK if blank else "" if written else word.group()]
         end = word.end()
     return "".join([*parts, sentence[end:]])
 

@@ -61,3 +61,14 @@ def test_a_run_without_a_model_has_nothing_to_export(studio, corpus, tmp_path):
     run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0)
     with pytest.raises(UserError, match="no model to download"):
         export_zip(run, tmp_path)
+
+
+def test_pages_that_ask_at_once_all_get_a_whole_zip(trained, tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as pool:
+        paths = set(pool.map(lambda _: export_zip(trained, tmp_path / "exports"), range(16)))
+    (path,) = paths
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
