@@ -126,11 +126,10 @@ def _app(options: argparse.Namespace) -> None:
 def _text(options: argparse.Namespace) -> None:
     from mlm_gui.core.documents import Corpus, Document, read_document
     from mlm_gui.core.duplicates import near_duplicates
-    from mlm_gui.core.model import load_tokenizer
     from mlm_gui.core.shatter import shattered_words
     from mlm_gui.core.tokens import tokenize
 
-    tokenizer = load_tokenizer(options.model)
+    tokenizer = _studio(options).models.tokenizer(options.model)
     documents: list[Document] = []
     refused: list[dict] = []
     for file in options.files:
@@ -183,9 +182,8 @@ def _num_leaks(corpus) -> int:
 def _mask(options: argparse.Namespace) -> None:
     from mlm_gui.core.draw import as_record, draw_masks
     from mlm_gui.core.masking import MaskPolicy
-    from mlm_gui.core.model import load_tokenizer
 
-    draw = draw_masks(load_tokenizer(options.model), options.text, MaskPolicy(rate=options.rate), options.seed)
+    draw = draw_masks(_studio(options).models.tokenizer(options.model), options.text, MaskPolicy(rate=options.rate), options.seed)
     if options.json:
         _print(as_record(draw))
         return
@@ -241,7 +239,7 @@ def _follow(options: argparse.Namespace, run, events) -> None:
         bar.close()
         before, after = evaluations[0], evaluations[-1]
         print(
-            f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} hidden tokens, the same both times); {after.seconds:.0f} s."
+            f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} chosen tokens, the same both times); {after.seconds:.0f} s."
         )
         print(f"First guess right: {before.top1:.1%} before, {after.top1:.1%} after.")
         print(f"The model is in {run.model_folder}")

@@ -134,3 +134,26 @@ def test_a_click_on_a_word_that_is_not_there_changes_nothing(studio, sent):
     words = playground_tab.words_of("The ___ is calm")
     answer = playground_tab.toggle(studio, "", "", "The ___ is calm", words, None, 5, gr.EventData(None, sent))
     assert [word["blank"] for word in answer.words["words"]] in ([False, True, False, False], [False, False, False, False])
+
+
+def test_a_damaged_run_does_not_keep_the_page_from_opening(studio, corpus, lm):
+    run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0)
+    lm.save(run.model_folder)
+    (run.folder / "job.json").write_text("{bad")
+    again = Studio.open(studio.home, studio.limits)
+    app.build(again)
+    assert [run.state for run in again.runs.all()] == ["damaged"]
+    assert playground_tab.ask(again, "", run.id, "the ___", playground_tab.words_of("the ___"), None, 3).base["rows"]
+
+
+def test_a_hosted_server_bounds_steps_and_its_whole_queue(tmp_path, corpus, monkeypatch):
+    studio = Studio.open(tmp_path, dataclasses.replace(HOSTED, max_queue=2))
+    monkeypatch.setattr(studio.trainer, "_work", lambda: None)
+    text_id = studio.texts.add(corpus)
+    settings = dict(zip(training_tab.CONFIG_FIELDS, training_tab.apply_recipe(studio, "Recommended"), strict=True))
+    settings["max_steps"] = 1_000_000
+    for visitor in ("a" * 32, "b" * 32):
+        training_tab.start_run(studio, visitor, text_id, "", "starter", 10, 0, *settings.values())
+    with pytest.raises(UserError, match="Too many runs"):
+        training_tab.start_run(studio, "c" * 32, text_id, "", "starter", 10, 0, *settings.values())
+    assert {run.job.config.max_steps for run in studio.runs.all()} == {HOSTED.max_steps}

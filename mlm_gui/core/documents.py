@@ -4,6 +4,7 @@ import hashlib
 import random
 import re
 import statistics
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,12 @@ class Corpus:
                 "Add text: at least a few paragraphs, better a few hundred.",
             )
         random.Random(seed).shuffle(groups)
-        unseen = set(groups[: min(len(groups) - 1, max(1, round(len(groups) * share)))])
+        sizes, wanted, unseen = Counter(group), max(1, round(len(paragraphs) * share)), set()
+        for candidate in groups:
+            if sizes[candidate] <= wanted:
+                unseen.add(candidate)
+                wanted -= sizes[candidate]
+        unseen = unseen or {min(groups, key=sizes.__getitem__)}  # every group is larger than the share: the smallest
         sides: tuple[list[str], list[str]] = ([], [])
         for paragraph, its_group in zip(paragraphs, group, strict=True):
             sides[its_group in unseen].append(paragraph)

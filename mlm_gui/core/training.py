@@ -228,7 +228,7 @@ def train(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Event]:
         _check_finite(loss_value, step)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(lm.model.parameters(), config.clip)
+        _check_finite(float(torch.nn.utils.clip_grad_norm_(lm.model.parameters(), config.clip)), step)  # before the weights are touched
         optimizer.step()
         lm.model.eval()
 

@@ -31,13 +31,14 @@ print(pipeline("fill-mask", model="path/to/this/folder")("Everything is [MASK]."
 ```
 
 ## What was measured
-On {after.num_masks:,} hidden tokens of paragraphs that were never trained on ({job.held_out:.0%} of the text), the same masks both times:
+On {after.num_masks:,} chosen tokens of paragraphs that were never trained on ({job.held_out:.0%} of the text), hidden by the same rule as in training
+({config.mask_share:.0%} mask token, {config.random_share:.0%} random, the rest in plain sight), the same draw both times:
 
 | | loss | masked-token perplexity | first guess right | among first five |
 |---|---|---|---|---|
 {rows}
 
-Masked-token perplexity is exp(mean loss on the hidden tokens). It says nothing about other texts.
+Masked-token perplexity is exp(mean loss on the chosen tokens). It says nothing about other texts.
 
 ## Provenance
 Started {job.created}; {history.num_steps:,} steps. Text: {corpus}, sha256 `{job.fingerprint}`; split seed {job.split_seed}.

@@ -43,6 +43,8 @@ class Trainer:
                     f"You have {mine} training or waiting, and the limit here is {self._limits.max_waiting_runs}.",
                     "Wait until one ends, or stop it.",
                 )
+            if len(self._all()) >= self._limits.max_queue:
+                raise UserError("This run was not started.", "Too many runs are waiting on this server.", "Try again in a few minutes.")
             run = create()
             run.queue_lock.acquire(timeout=0)
             self._waiting.append((run, threading.Event(), contextvars.copy_context()))

@@ -16,6 +16,8 @@ class Limits:
     max_files: int
     max_waiting_runs: int
     """Runs that may wait or train at once, per visitor."""
+    max_queue: int
+    """Runs that may wait or train at once, of everybody together."""
     max_epochs: int
     max_steps: int
 
@@ -26,10 +28,18 @@ LAPTOP = Limits(
     max_text_characters=200_000_000,
     max_files=200,
     max_waiting_runs=5,
+    max_queue=50,
     max_epochs=100,
     max_steps=1_000_000,
 )
 HOSTED = Limits(
-    hosted=True, max_upload_bytes=10 * 2**20, max_text_characters=10_000_000, max_files=20, max_waiting_runs=1, max_epochs=10, max_steps=5_000
+    hosted=True,
+    max_upload_bytes=10 * 2**20,
+    max_text_characters=1_000_000,
+    max_files=20,
+    max_waiting_runs=1,
+    max_queue=8,
+    max_epochs=10,
+    max_steps=5_000,
 )
 PROFILES = {"laptop": LAPTOP, "hosted": HOSTED}

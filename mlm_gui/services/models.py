@@ -12,6 +12,7 @@ from mlm_gui.services.runs import Runs
 
 KEPT_MODELS = 3
 """Loaded models kept in memory; the one unused longest goes first."""
+KEPT_TOKENIZERS = 8
 
 
 class Models:
@@ -21,7 +22,7 @@ class Models:
         self._runs, self._limits = runs, limits
         self._loaded: OrderedDict[str, MaskedLM] = OrderedDict()
         self._tokenizers: OrderedDict[str, object] = OrderedDict()
-        self._using = threading.Lock()
+        self._using, self._keeping = threading.Lock(), threading.Lock()
 
     def resolve(self, name: object) -> str:
         """What `MaskedLM.load` takes for this name. Raises UserError for a run that is not there and, where strangers visit, for folders."""
@@ -52,11 +53,12 @@ class Models:
     def tokenizer(self, name: str):
         """The tokenizer alone, for drawing masks and counting."""
         key = self.resolve(name)
-        if key not in self._tokenizers:
-            self._tokenizers[key] = load_tokenizer(key)
-            while len(self._tokenizers) > 8:
+        tokenizer = self._tokenizers.get(key) or load_tokenizer(key)
+        with self._keeping:
+            self._tokenizers[key] = tokenizer
+            while len(self._tokenizers) > KEPT_TOKENIZERS:
                 self._tokenizers.popitem(last=False)
-        return self._tokenizers[key]
+        return tokenizer
 
     def fill(self, name: str, text: str, top_k: int = 5) -> tuple[Blank, ...]:
         """See core.filling.fill."""

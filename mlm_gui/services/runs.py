@@ -103,19 +103,21 @@ class Run:
 
     @property
     def has_model(self) -> bool:
-        return (self.model_folder / "config.json").is_file()
+        """True when there is a model to use, and the record that says where it comes from."""
+        return self.job is not None and (self.model_folder / "config.json").is_file()
 
     @property
     def state(self) -> str:
         """ "queued", "running", "finished", "stopped", "failed", "interrupted" (its server went away) or "damaged"."""
         if self.job is None:
             return "damaged"
-        history = self.history()
+        alive = self._is_locked()
+        history = self.history()  # read after the lock was looked at: a run that ends in between is seen as ended
         if isinstance(history.ended, Finished):
             return "finished" if history.ended.reason == "done" else "stopped"
         if isinstance(history.ended, Failed):
             return "failed"
-        if self._is_locked():
+        if alive:
             return "running" if history.started else "queued"
         return "interrupted"
 

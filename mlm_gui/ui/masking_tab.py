@@ -7,7 +7,7 @@ import gradio as gr
 
 from mlm_gui.core import checks
 from mlm_gui.core.draw import Draw, draw_masks
-from mlm_gui.core.masking import IGNORED, Fate, MaskPolicy
+from mlm_gui.core.masking import Fate, MaskPolicy
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.chips import chips
 from mlm_gui.ui.facts import facts
@@ -72,8 +72,10 @@ def build(studio: Studio, session: Session) -> MaskingTab:
                     following = gr.Button("Next paragraph", elem_id="mask-next", min_width=160)
 
     view, controls = MaskingView(numbers, tokens), [text, rate, mask_share, seed, model]
-    for widget in controls:
+    for widget in controls[:-1]:
         on(widget.change, draw, studio, controls, view, trigger_mode="always_last")
+    for entered in (model.submit, model.blur):  # not at each key: a half-typed name would be looked up on the Hub
+        on(entered, draw, studio, controls, view)
     on(again.click, reseed, studio, None, seed)
     on(paragraph.change, paragraph_text, studio, [session.text_id, paragraph], text, trigger_mode="always_last")
     on(following.click, next_paragraph, studio, [session.text_id, paragraph], paragraph)
@@ -124,7 +126,7 @@ def shown(drawn: Draw) -> MaskingView:
             "joined": token.continues,
             "why": token.why,
             "id": token.id,
-            "label": token.label if token.label != IGNORED else -100,
+            "label": token.label,
         }
         for token in drawn.tokens
     ]

@@ -55,7 +55,13 @@ def build(studio: Studio, session: Session, training: TrainingTab) -> Playground
     with gr.Column(elem_classes="card"):
         with gr.Row():
             run = gr.Dropdown(
-                [], label="tuned model", info="A run of yours; the base is the model it started from.", elem_id="compare-run", scale=2, min_width=240
+                [],
+                label="tuned model",
+                info="A run of yours; the base is the model it started from.",
+                allow_custom_value=True,
+                elem_id="compare-run",
+                scale=2,
+                min_width=240,
             )
             top = gr.Slider(1, 20, 5, step=1, label="guesses shown", elem_id="compare-top", scale=1, min_width=160)
             download = gr.DownloadButton("Download the tuned model (zip)", interactive=False, elem_id="compare-download", scale=1, min_width=200)
@@ -172,7 +178,7 @@ def blanks_of(sentence: str, words: object) -> list[bool]:
 
 def question_of(sentence: str, blanks: list[bool]) -> str:
     """The sentence with [MASK] for every blank. Raises UserError when it is too long to be shown word by word."""
-    found = list(WORD.finditer(sentence))
+    found = list(WORD.finditer(sentence[: MAX_CHARACTERS + 1]))
     if len(sentence) > MAX_CHARACTERS or len(found) > MAX_WORDS:
         raise UserError("The sentence is too long.", f"It has {len(found)} words and signs, and the limit is {MAX_WORDS}.", "Shorten it.")
     parts, end = [], 0

@@ -175,6 +175,10 @@ def start_run(
     config = TrainConfig(**dict(zip(CONFIG_FIELDS, settings, strict=True)))
     if config.epochs > studio.limits.max_epochs:
         raise UserError("This run was not started.", f"This server allows {studio.limits.max_epochs} passes over the text.", "Choose fewer passes.")
+    if studio.limits.hosted:
+        most = studio.limits.max_steps
+        config = dataclasses.replace(config, max_steps=min(config.max_steps or most, most))
+    visitor = visitor if isinstance(visitor, str) else ""
     share = checks.fraction("The held-out share", held_out, 2, 50) / 100
     studio.models.tokenizer(model)  # an unknown model is refused before a run folder is made
     seed = checks.whole("The seed", split_seed, 0, 2**31 - 1)
@@ -190,9 +194,11 @@ def start_run(
 def stop_run(studio: Studio, visitor: str, run_id: str) -> object:
     """Asks the run to end after its current step."""
     run = studio.visible(run_id, visitor)
-    if run:
-        studio.trainer.stop(run)
-    return gr.Button("Stopping …", interactive=False)
+    if run and studio.trainer.stop(run):
+        return gr.Button("Stopping …", interactive=False)
+    if run and run.state in LIVE_STATES:
+        raise UserError("This run was not stopped.", "Another program trains it.", "Stop it there, with Ctrl-C.")
+    return gr.Button("Stop and keep", interactive=False)
 
 
 def show(studio: Studio, visitor: str, run_id: str) -> TrainingView:
