@@ -21,8 +21,9 @@ def browser():
         if os.environ.get("CI"):
             pytest.fail("Chromium is missing, and in CI the browser tests must run.")
         pytest.skip("Chromium is not installed; the browser tests need it (Debian: apt-get install chromium).")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
     with sync_playwright() as playwright:
         arguments = [
             "--no-sandbox",
