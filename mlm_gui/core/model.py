@@ -138,7 +138,7 @@ class MaskedLM:
         generator = torch.Generator().manual_seed(0)
         lengths = torch.tensor([7, min(160, self.max_length)])
         ids = ordinary[torch.randint(len(ordinary), (int(lengths.sum()),), generator=generator)]
-        pack, wanted = Pack(ids, lengths), torch.ones(len(ids), dtype=torch.bool)
+        pack, wanted = Pack(ids, lengths, torch.zeros_like(ids, dtype=torch.bool)), torch.ones(len(ids), dtype=torch.bool)
         was_training = self.model.training
         self.model.eval()
         try:

@@ -10,6 +10,8 @@ from mlm_gui.errors import UserError
 
 PARAGRAPHS_PER_CALL = 1_000
 """How many paragraphs the tokenizer is given at once."""
+WORD_STARTS = ("\u2581", "\u0120")
+"""SentencePiece and byte-level tokenizers write the space before a word into its first piece."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class TokenStore:
     """int32 [N]."""
     offsets: np.ndarray
     """int64 [S + 1]; sequence s is ids[offsets[s]:offsets[s + 1]], special tokens included."""
+    continues: np.ndarray
+    """bool [N]; True for a token that goes on with the word of the token before it."""
 
     @property
     def num_tokens(self) -> int:
@@ -36,16 +40,18 @@ class TokenStore:
 
     def where(self, wanted: Callable[[torch.Tensor], bool]) -> "TokenStore":
         """Only the sequences whose ids (int64 [N]) are wanted."""
-        kept = [
-            self.ids[a:b] for a, b in zip(self.offsets, self.offsets[1:], strict=False) if wanted(torch.from_numpy(self.ids[a:b].astype(np.int64)))
-        ]
-        ids = np.concatenate(kept) if kept else np.zeros(0, np.int32)
-        return TokenStore(ids, np.concatenate([[0], np.cumsum([len(row) for row in kept])]).astype(np.int64))
+        places = zip(self.offsets, self.offsets[1:], strict=False)
+        kept = [slice(a, b) for a, b in places if wanted(torch.from_numpy(self.ids[a:b].astype(np.int64)))]
+        return _laid_end_to_end([self.ids[place] for place in kept], [self.continues[place] for place in kept])
 
     def pack(self, sequences: np.ndarray) -> "Pack":
         """The named sequences, in that order, as one flat row."""
-        parts = [self.ids[self.offsets[s] : self.offsets[s + 1]] for s in sequences]
-        return Pack(torch.from_numpy(np.concatenate(parts).astype(np.int64)), torch.tensor([len(part) for part in parts]))
+        places = [slice(self.offsets[s], self.offsets[s + 1]) for s in sequences]
+        return Pack(
+            torch.from_numpy(np.concatenate([self.ids[place] for place in places]).astype(np.int64)),
+            torch.tensor([place.stop - place.start for place in places]),
+            torch.from_numpy(np.concatenate([self.continues[place] for place in places])),
+        )
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,13 @@ class Pack:
     """int64 [N]."""
     lengths: torch.Tensor
     """int64 [S], tokens of each sequence; they sum to N."""
+    continues: torch.Tensor
+    """bool [N], True for a token that goes on with the word of the token before it."""
+
+    @property
+    def words(self) -> torch.Tensor:
+        """int64 [N], the number of the word each token belongs to; a special token is a word of its own."""
+        return torch.cumsum(~self.continues, 0) - 1
 
     @property
     def sequences(self) -> torch.Tensor:
@@ -80,9 +93,11 @@ def tokenize(paragraphs: Sequence[str], tokenizer, max_length: int) -> TokenStor
             "It has no fast version, which splitting long paragraphs without loss needs.",
             "Choose a model that ships a tokenizer.json file.",
         )
-    rows: list[list[int]] = []
+    starts_word = np.zeros(max(tokenizer.get_vocab().values(), default=0) + 1, dtype=bool)
+    starts_word[[token_id for token, token_id in tokenizer.get_vocab().items() if token.startswith(WORD_STARTS)]] = True
+    rows, continued = [], []
     for start in range(0, len(paragraphs), PARAGRAPHS_PER_CALL):
-        rows += tokenizer(
+        encodings = tokenizer(
             list(paragraphs[start : start + PARAGRAPHS_PER_CALL]),
             truncation=True,
             max_length=max_length,
@@ -90,9 +105,23 @@ def tokenize(paragraphs: Sequence[str], tokenizer, max_length: int) -> TokenStor
             return_overflowing_tokens=True,
             return_attention_mask=False,
             return_token_type_ids=False,
-        )["input_ids"]
-    ids = np.concatenate([np.asarray(row, dtype=np.int32) for row in rows]) if rows else np.zeros(0, np.int32)
-    return TokenStore(ids, np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64))
+        ).encodings
+        for encoding in encodings:
+            rows.append(np.asarray(encoding.ids, dtype=np.int32))
+            continued.append(_continues(encoding.word_ids) & ~starts_word[rows[-1]])
+    return _laid_end_to_end(rows, continued)
+
+
+def _continues(word_ids: list[int | None]) -> np.ndarray:
+    """bool [N]: which tokens belong to the same word, by the tokenizer's own count, as the token before them."""
+    words = np.asarray([-1 if word is None else word for word in word_ids])
+    return np.concatenate([[False], (words[1:] == words[:-1]) & (words[1:] >= 0)]) if len(words) else np.zeros(0, bool)
+
+
+def _laid_end_to_end(rows: Sequence[np.ndarray], continued: Sequence[np.ndarray]) -> TokenStore:
+    ids = np.concatenate(rows) if rows else np.zeros(0, np.int32)
+    flags = np.concatenate(continued) if continued else np.zeros(0, bool)
+    return TokenStore(ids, np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64), flags)
 
 
 def packs(lengths: np.ndarray, tokens_per_pack: int, order: np.ndarray) -> Iterator[np.ndarray]:

@@ -97,8 +97,8 @@ def test_a_wrong_packing_would_be_noticed(family, question, kind):
     """The comparison above can fail: one long sequence in place of many gives clearly another loss."""
     lm = family(kind)
     pack, batch = question(lm)
-    joined = Pack(pack.input_ids[: lm.max_length], torch.tensor([min(lm.max_length, len(pack.input_ids))]))
-    short = Pack(pack.input_ids[: lm.max_length], _lengths_within(pack.lengths, lm.max_length))
+    joined = Pack(pack.input_ids[: lm.max_length], torch.tensor([min(lm.max_length, len(pack.input_ids))]), pack.continues[: lm.max_length])
+    short = Pack(pack.input_ids[: lm.max_length], _lengths_within(pack.lengths, lm.max_length), pack.continues[: lm.max_length])
     wanted = torch.ones(len(joined.input_ids), dtype=torch.bool)
     with torch.no_grad():
         difference = lm.logits_at(joined, joined.input_ids, wanted) - lm.logits_at(short, short.input_ids, wanted)
@@ -119,7 +119,7 @@ def test_the_sliding_window_matters(family, question):
     """In the ModernBERT model of these tests a far token changes nothing in one local layer, so a pass without the window would be found out."""
     lm = family("modernbert")
     ids = lm.vocabulary.ordinary_ids[torch.randint(500, (120,), generator=torch.Generator().manual_seed(0))]
-    pack, wanted = Pack(ids, torch.tensor([120])), torch.ones(120, dtype=torch.bool)
+    pack, wanted = Pack(ids, torch.tensor([120]), torch.zeros(120, dtype=torch.bool)), torch.ones(120, dtype=torch.bool)
     with torch.no_grad():
         windowed = lm.logits_at(pack, ids, wanted)
         windows = {module: module.sliding_window for module in lm.model.modules() if hasattr(module, "sliding_window")}

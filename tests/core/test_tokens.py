@@ -89,3 +89,13 @@ def test_a_pack_lays_its_sequences_end_to_end(lm):
     first, second = pack.lengths.tolist()
     assert pack.sequences.tolist() == [0] * first + [1] * second
     assert pack.positions.tolist() == [*range(first), *range(second)]
+
+
+@pytest.mark.parametrize("kind", families.TOKENIZERS)
+def test_words_are_never_cut_where_the_text_has_no_gap(family, kind):
+    lm = family(kind)
+    store = tokenize(["unsociable husbandmen shelling beans", "beans"], lm.tokenizer, 64)
+    pack = store.pack(np.arange(2))
+    words = [lm.tokenizer.decode(pack.input_ids[pack.words == word]).strip() for word in pack.words.unique()]
+    assert [word for word in words if word.isalpha()] == ["unsociable", "husbandmen", "shelling", "beans", "beans"]
+    assert not pack.continues[~lm.vocabulary.maskable(pack.input_ids)].any()
