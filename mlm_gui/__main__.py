@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("files", nargs="+", metavar="FILE")
     train.add_argument("--model", default="starter", help="starter, a folder, a Hub id, or run:ID (default: starter)")
     train.add_argument("--out", type=Path, help="the run folder; without it the run goes to the home folder, where the page lists it")
-    train.add_argument("--recipe", choices=["recommended", "quick", "thorough"], default="recommended")
+    train.add_argument("--recipe", choices=["recommended", "quick", "thorough", "tutorial"], default="recommended")
     train.add_argument("--held-out", type=float, default=0.1, help="share of the paragraphs kept unseen (default: 0.1)")
     train.add_argument("--epochs", type=int, help="passes over the text")
     train.add_argument("--max-steps", type=int, help="stop after this many steps")
@@ -194,8 +194,8 @@ def _mask(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from mlm_gui.core.config import RECIPES
     from mlm_gui.core.documents import Corpus
-    from mlm_gui.core.training import RECIPES
     from mlm_gui.services.runs import Run, finetune
 
     changes = {name: getattr(options, name) for name in ("epochs", "max_steps", "learning_rate", "tokens_per_step", "mask_rate", "seed")}
@@ -222,7 +222,7 @@ def _follow(options: argparse.Namespace, run, events) -> None:
     """Shows the events of a run as they come: JSON lines, or a bar and a summary."""
     from tqdm import tqdm
 
-    from mlm_gui.core.training import Evaluated, Started, Stepped, as_record
+    from mlm_gui.core.events import Evaluated, Started, Stepped, as_record
 
     bar, evaluations = None, []
     for event in events:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from mlm_gui.__main__ import main
-from mlm_gui.core.model import ASSETS
+from mlm_gui.core.loading import ASSETS
 
 BOOK = str(ASSETS / "samples" / "seed-almanac.txt")
 QUICK = ["--max-steps", "4", "--tokens-per-step", "256"]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mlm_gui.core.training import Evaluated, Event, Failed, Finished, Saved, Started, Stepped
+from mlm_gui.core.events import Evaluated, Event, Failed, Finished, Resumed, Saved, Started, Stepped
 
 SMOOTHING_STEPS = 10
 """The smooth line is an exponential average over about this many steps."""
@@ -27,17 +27,30 @@ class History:
         """Takes the next event of the run."""
         if isinstance(event, Started):
             self.started = event
+        elif isinstance(event, Resumed):
+            self._go_back_to(event)
         elif isinstance(event, Stepped):
-            self._average += (event.loss - self._average) / SMOOTHING_STEPS
-            self.losses.append(event.loss)
-            self.smoothed.append(self._average / (1 - (1 - 1 / SMOOTHING_STEPS) ** len(self.losses)))
+            self._smooth(event.loss)
             self.latest = event
         elif isinstance(event, Evaluated):
             self.evaluations.append(event)
         elif isinstance(event, Saved):
             self.saved = event
-        else:
+        elif isinstance(event, (Finished, Failed)):
             self.ended = event
+
+    def _go_back_to(self, event: Resumed) -> None:
+        """Forgets what was seen after the checkpoint; those steps are taken again."""
+        losses, evaluations = self.losses[: event.step], [score for score in self.evaluations if score.step <= event.step]
+        self.losses, self.smoothed, self.evaluations, self.ended = [], [], evaluations, None
+        self._average = 0.0
+        for loss in losses:
+            self._smooth(loss)
+
+    def _smooth(self, loss: float) -> None:
+        self._average += (loss - self._average) / SMOOTHING_STEPS
+        self.losses.append(loss)
+        self.smoothed.append(self._average / (1 - (1 - 1 / SMOOTHING_STEPS) ** len(self.losses)))
 
     @property
     def num_steps(self) -> int:

@@ -97,6 +97,10 @@ class MaskedBatch:
         """bool: the tokens the model must predict."""
         return self.labels != IGNORED
 
+    def at(self, places: torch.Tensor | slice) -> "MaskedBatch":
+        """The draw of these tokens only."""
+        return MaskedBatch(self.input_ids[places], self.labels[places], self.fates[places], self.draws[places], self.rescued[places])
+
 
 def mask_tokens(
     input_ids: torch.Tensor,

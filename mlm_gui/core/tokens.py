@@ -82,8 +82,8 @@ class Pack:
         return torch.arange(len(self.input_ids)) - torch.repeat_interleave(starts, self.lengths)
 
 
-def tokenize(paragraphs: Sequence[str], tokenizer, max_length: int) -> TokenStore:
-    """Token ids of all paragraphs; one longer than `max_length` tokens is split into several sequences, and nothing is dropped.
+def tokenize(paragraphs: Sequence[str], tokenizer, max_length: int, cut: bool = False) -> TokenStore:
+    """Token ids of all paragraphs; one longer than `max_length` tokens is split into several sequences, and nothing is dropped, unless `cut` drops the rest.
 
     The tokenizer adds its own special tokens to every sequence. Raises UserError for a tokenizer without a fast version.
     """
@@ -102,7 +102,7 @@ def tokenize(paragraphs: Sequence[str], tokenizer, max_length: int) -> TokenStor
             truncation=True,
             max_length=max_length,
             stride=0,
-            return_overflowing_tokens=True,
+            return_overflowing_tokens=not cut,
             return_attention_mask=False,
             return_token_type_ids=False,
         ).encodings

@@ -1,253 +1,237 @@
 """The training loop, as a generator of events: a `for` loop, a thread, the shell and a test all consume the same one."""
 
-import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
-from mlm_gui.core import checks
+from mlm_gui.core.config import TrainConfig
+from mlm_gui.core.device import Device, is_out_of_memory
 from mlm_gui.core.documents import Split
+from mlm_gui.core.events import Evaluated, Event, Resumed, Shrunk, Started, Stepped
 from mlm_gui.core.exam import Exam, evaluate
-from mlm_gui.core.masking import MaskedBatch, MaskPolicy, mask_tokens
+from mlm_gui.core.masking import MaskedBatch
 from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.tokens import Pack, TokenStore, packs, tokenize
+from mlm_gui.core.plan import Plan, mix, parts
+from mlm_gui.core.tokens import Pack, TokenStore, tokenize
 from mlm_gui.errors import UserError
 
 MIN_TRAINING_TOKENS = 64
-MAX_STEPS = 1_000_000
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Every choice of a training run; raises UserError for a value out of range."""
+class State:
+    """Everything that a resumed run needs; random numbers need no state, each is a function of (seed, purpose, step)."""
 
-    epochs: int = 4
-    """Passes over the training text, 1 to 100."""
-    max_steps: int = 0
-    """Stops after this many steps; 0 means no such limit."""
-    tokens_per_step: int = 1024
-    """Real tokens in each step, about; there is no padding."""
-    learning_rate: float = 0.0
-    """Peak rate of AdamW; 0 chooses 1e-3 · (128 / hidden size)^1.5, which gives 1e-3 to the starter and 7e-5 to a base-size BERT."""
-    warmup_share: float = 0.06
-    """Share of the steps in which the rate climbs to its peak; afterwards it falls in a straight line to zero."""
-    weight_decay: float = 0.01
-    """Pull of the weights towards zero (decoupled, as in AdamW); norms and biases are spared."""
-    clip: float = 1.0
-    """Largest norm of the gradient; a longer one is shortened to it."""
-    dropout: float = 0.0
-    """Share of activations switched off at random while training; 0 suits short runs."""
-    mask_rate: float = 0.15
-    """Chance of each ordinary token to be chosen."""
-    mask_share: float = 0.8
-    """Of the chosen, the share shown as the mask token."""
-    random_share: float = 0.1
-    """Of the chosen, the share shown as a random token; the rest is left as it is."""
-    evaluations: int = 8
-    """How many times the held-out text is scored on the way, besides before the first step."""
-    seed: int = 0
-    """Decides the order of the paragraphs and every mask."""
-
-    def __post_init__(self) -> None:
-        for name, kind, low, high in _RANGES:
-            object.__setattr__(self, name, kind(f"The setting {name.replace('_', ' ')}", getattr(self, name), low, high))
-        _ = self.policy
-
-    @property
-    def policy(self) -> MaskPolicy:
-        return MaskPolicy(self.mask_rate, self.mask_share, self.random_share)
-
-
-_RANGES = (
-    ("epochs", checks.whole, 1, 100),
-    ("max_steps", checks.whole, 0, MAX_STEPS),
-    ("tokens_per_step", checks.whole, 64, 65_536),
-    ("learning_rate", checks.fraction, 0, 0.1),
-    ("warmup_share", checks.fraction, 0, 1),
-    ("weight_decay", checks.fraction, 0, 1),
-    ("clip", checks.fraction, 0.01, 1000),
-    ("dropout", checks.fraction, 0, 0.9),
-    ("evaluations", checks.whole, 1, 200),
-    ("seed", checks.whole, 0, 2**31 - 1),
-)
-RECIPES = {
-    "recommended": TrainConfig(),
-    "quick": TrainConfig(epochs=2, max_steps=60, evaluations=5),
-    "thorough": TrainConfig(epochs=10, evaluations=12),
-}
-"""Prepared settings by name."""
-
-
-@dataclass(frozen=True)
-class Started:
-    """The run is about to take its first step."""
-
-    total_steps: int
-    epochs: int
-    num_train_tokens: int
-    num_held_out_tokens: int
-    num_parameters: int
-    learning_rate: float
-    device: str
-    packed: bool
-    """False when the model only takes padded batches, which is slower."""
-
-
-@dataclass(frozen=True)
-class Stepped:
-    """One step of the optimiser is done."""
-
-    step: int
-    epoch: float
-    """Passes over the text so far."""
-    loss: float
-    """Mean over the chosen tokens of this step, in nats, before the step."""
-    learning_rate: float
-    tokens_per_second: float
-    """Real tokens over the time spent in steps so far, the first one left out."""
-    seconds: float
-    """Since the run started."""
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """The held-out text was scored on its fixed masks."""
-
-    step: int
-    loss: float
-    perplexity: float
-    top1: float
-    top5: float
-    num_masks: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Saved:
-    """The model was written."""
-
-    step: int
-    folder: str
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The last event of a run that ended as it should."""
-
-    step: int
-    reason: str
-    """"done" or "stopped"."""
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The last event of a run that could not go on, in the three sentences of a UserError."""
-
-    what: str
-    why: str
-    do: str
-
-
-Event = Started | Stepped | Evaluated | Saved | Finished | Failed
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run will do, step by step; it can be asked for any step's batch without running the others."""
-
-    store: TokenStore
-    lm: MaskedLM
-    config: TrainConfig
-
-    @property
-    def total_steps(self) -> int:
-        steps = sum(len(list(self._epoch(epoch))) for epoch in range(self.config.epochs))
-        return min(steps, self.config.max_steps) if self.config.max_steps else steps
-
-    def _epoch(self, epoch: int) -> Iterator:
-        generator = torch.Generator().manual_seed(_mix(self.config.seed, 1, epoch))
-        return packs(self.store.lengths, self.config.tokens_per_step, torch.randperm(self.store.num_sequences, generator=generator).numpy())
-
-    def batches(self) -> Iterator[tuple[Pack, MaskedBatch]]:
-        """Every step's pack and draw: each epoch in a new order, each batch with new masks, all decided by the seed."""
-        step = 0
-        for epoch in range(self.config.epochs):
-            for sequences in self._epoch(epoch):
-                pack = self.store.pack(sequences)
-                yield pack, self.draw(pack, step)
-                step += 1
-
-    def draw(self, pack: Pack, step: int) -> MaskedBatch:
-        """The masks of one step."""
-        generator = torch.Generator().manual_seed(_mix(self.config.seed, 2, step))
-        return mask_tokens(
-            pack.input_ids, self.lm.vocabulary.maskable(pack.input_ids), self.config.policy, self.lm.vocabulary, generator, pack.sequences
-        )
-
-
-def _mix(seed: int, purpose: int, number: int) -> int:
-    """A generator seed for one purpose and number, far from those of its neighbours (splitmix64's multipliers)."""
-    mixed = (seed * 0x9E3779B97F4A7C15 + purpose * 0xBF58476D1CE4E5B9 + number * 0x94D049BB133111EB) % 2**64
-    return (mixed ^ (mixed >> 31)) % 2**63
+    tensors: dict[str, torch.Tensor]
+    """Weights and the optimiser's moments, by name, on the CPU or the training device; none shares its storage with another."""
+    numbers: dict[str, int | float]
+    """Counters: see `Training`."""
 
 
 def train(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Event]:
-    """Trains `lm` in place and yields what happens: Started, Evaluated before the first step, Stepped and Evaluated in turn.
-
-    To pause, do not ask for the next event; to stop, close the generator: the weights stay as the last step left them.
-    Raises UserError when there is too little text to train or to test on, or when the loss is no longer a number.
-    """
-    store, held_out = (tokenize(side, lm.tokenizer, lm.max_length) for side in (split.train, split.held_out))
-    store = store.where(lambda ids: bool(lm.vocabulary.maskable(ids).any()))
-    _check_enough(store, held_out, lm)
-    plan, exam = Plan(store, lm, config), Exam.of(held_out, config.policy, lm)
-    total_steps = plan.total_steps
-    peak_rate = config.learning_rate or default_learning_rate(lm)
-    evaluate_at = {round(total_steps * (i + 1) / config.evaluations) for i in range(config.evaluations)}
-    optimizer = torch.optim.AdamW(_groups(lm.model, config.weight_decay), lr=peak_rate, fused=True)
-    torch.manual_seed(_mix(config.seed, 3, 0))  # dropout
-    set_dropout(lm.model, config.dropout)
-    began, spent, counted, tokens_seen = time.monotonic(), 0.0, 0, 0
-
-    yield Started(total_steps, config.epochs, store.num_tokens, held_out.num_tokens, lm.num_parameters, peak_rate, str(lm.device), lm.packs)
-    yield _evaluated(0, lm, exam, began)
-    for step, (pack, batch) in enumerate(plan.batches(), start=1):
-        step_began = time.monotonic()
-        lm.model.train()
-        rate = peak_rate * schedule(step, total_steps, config.warmup_share)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        logits = lm.logits_at(pack, batch.input_ids, batch.chosen)
-        loss = F.cross_entropy(logits.float(), batch.labels[batch.chosen].to(logits.device))
-        loss_value = loss.item()
-        _check_finite(loss_value, step)
-        optimizer.zero_grad()
-        loss.backward()
-        _check_finite(float(torch.nn.utils.clip_grad_norm_(lm.model.parameters(), config.clip)), step)  # before the weights are touched
-        optimizer.step()
-        lm.model.eval()
-
-        tokens_seen += len(pack.input_ids)
-        if step > 1:
-            spent, counted = spent + time.monotonic() - step_began, counted + len(pack.input_ids)
-        yield Stepped(step, tokens_seen / store.num_tokens, loss_value, rate, counted / spent if spent else 0.0, time.monotonic() - began)
-        if step in evaluate_at:
-            yield _evaluated(step, lm, exam, began)
-        if step == total_steps:
-            return
+    """Trains `lm` in place and yields what happens; see `Training`."""
+    yield from Training(lm, split, config).events()
 
 
-def schedule(step: int, total_steps: int, warmup_share: float) -> float:
-    """Share of the peak learning rate at `step` (1 to total_steps): up in a straight line, then down to just above zero."""
-    warmup_steps = max(1, round(total_steps * warmup_share))
+class Training:
+    """One run of the loop: `events()` trains and says what happens; between two events `state()` is what a checkpoint needs."""
+
+    def __init__(self, lm: MaskedLM, split: Split, config: TrainConfig, stop: Callable[[], bool] = lambda: False) -> None:
+        """Cuts the text into tokens and readies the optimiser. `stop` is asked before every step.
+
+        Raises UserError when there is too little text to train or to test on, or when layers cannot be frozen.
+        """
+        self.lm, self.config, self._stop = lm, config, stop
+        self._device = Device(config.precision)
+        lm.model.to(self._device.device)
+        store = tokenize(split.train, lm.tokenizer, lm.max_length, cut=config.as_taught).where(lambda ids: bool(lm.vocabulary.maskable(ids).any()))
+        held_out = tokenize(split.held_out, lm.tokenizer, lm.max_length)
+        _check_enough(store, held_out, lm)
+        self.plan, self._exam = Plan(store, lm.vocabulary, config), Exam.of(held_out, config.policy, lm)
+        self.total_steps = self.plan.total_steps
+        self._evaluate_at = {round(self.total_steps * i / config.evaluations) for i in range(config.evaluations + 1)}
+        self._peak_rate = config.learning_rate or default_learning_rate(lm)
+        set_dropout(lm.model, config.dropout)
+        freeze(lm, config.freeze_embeddings, config.freeze_layers)
+        self._optimizer = torch.optim.AdamW(_groups(lm.model, config.weight_decay), lr=self._peak_rate, fused=True)
+        self._num_held_out_tokens = held_out.num_tokens
+        self._began: float | None = None
+        self.reason = "done"
+        """Why the run ended: "done", "stopped" or "early"."""
+        self.step = 0
+        """Steps done."""
+        self.parts = config.accumulation
+        """Parts each step is computed in, on each process."""
+        self.best_loss, self.best_step = math.inf, 0
+        """The lowest loss on the held-out text so far, and when it was seen."""
+        self._seconds, self._scored, self._worse, self._tokens, self._timed_seconds, self._timed_tokens = 0.0, -1, 0, 0, 0.0, 0
+
+    def events(self) -> Iterator[Event]:
+        """Started (or Resumed), Evaluated before the first step, then Stepped and Evaluated in turn.
+
+        To pause, do not ask for the next event; to stop, close the generator: the weights stay as the last step left them.
+        Raises UserError when the loss is no longer a number or the memory is too small; the weights are then those of the step before.
+        """
+        events = self._events()
+        while True:
+            self._began = time.monotonic()
+            event = next(events, None)
+            self._seconds, self._began = self.seconds, None
+            if event is None:
+                return
+            yield event
+
+    @property
+    def seconds(self) -> float:
+        """Time spent in training so far, in seconds; a pause does not count."""
+        return self._seconds + (time.monotonic() - self._began if self._began is not None else 0)
+
+    def _events(self) -> Iterator[Event]:
+        yield self._first_event()
+        if self._scored < self.step and self.step in self._evaluate_at:
+            yield self.score()
+        for pack, batch in self.plan.batches(after=self.step):
+            if self.step == self.total_steps or self._is_over():
+                return
+            began = time.monotonic()
+            rate = self._peak_rate * schedule(self.step + 1, self.total_steps, self.config.warmup_share, self.config.schedule)
+            for group in self._optimizer.param_groups:
+                group["lr"] = rate
+            torch.manual_seed(mix(self.config.seed, 3, self.step * self._device.num_processes + self._device.rank))  # dropout
+            self.lm.model.train()
+            while (loss := self._find_gradient(pack, batch)) is None:
+                yield self._shrink(len(pack.lengths))
+            norm = float(torch.nn.utils.clip_grad_norm_(self.lm.model.parameters(), self.config.clip))
+            _check_finite(loss + norm, self.step + 1)  # before the weights are touched
+            self._optimizer.step()
+            self.lm.model.eval()
+            self._count(pack, time.monotonic() - began)
+            yield Stepped(self.step, self._tokens / self.plan.store.num_tokens, loss, rate, self._tokens_per_second, self.seconds)
+            if self.step in self._evaluate_at:
+                yield self.score()
+
+    def _is_over(self) -> bool:
+        """True when the run was asked to stop, on any of its processes, or has stopped getting better."""
+        if self._device.total(torch.tensor([float(self._stop())], device=self.lm.device)).item():
+            self.reason = "stopped"
+        return self.reason != "done"
+
+    def _find_gradient(self, pack: Pack, batch: MaskedBatch) -> float | None:
+        """Adds up the gradient of the step's mean loss, part by part, and returns that loss; None when memory ran out.
+
+        With several processes each takes every n-th part, and the sums are shared: the same gradient, however it is divided.
+        """
+        device, total = self._device, torch.zeros(2, device=self.lm.device)
+        self._optimizer.zero_grad()
+        num_counted = len(pack.lengths) * self.lm.max_length if self.config.as_taught else max(1, int(batch.chosen.sum()))
+        mine = parts(pack, batch, self.parts * device.num_processes)[device.rank :: device.num_processes]
+        try:
+            for part, masked in mine:
+                with device.arithmetic():
+                    loss = self._loss(part, masked) / num_counted
+                loss.backward()
+                total[0] += loss.detach()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            total[1] = 1
+        loss_value, short_of_memory = device.total(total).tolist()
+        if short_of_memory:
+            return None
+        device.share_gradient(self.lm.model)
+        return loss_value
+
+    def _loss(self, pack: Pack, batch: MaskedBatch) -> torch.Tensor:
+        """Sum of the cross-entropy over the positions that count: the chosen ones, or, as taught, every one."""
+        if self.config.as_taught:
+            logits, labels = self.lm.logits_everywhere(pack, batch.input_ids)
+        else:
+            logits, labels = self.lm.logits_at(pack, batch.input_ids, batch.chosen), batch.labels[batch.chosen]
+        return F.cross_entropy(logits.float(), labels.to(logits.device), reduction="sum")
+
+    def _shrink(self, num_sequences: int) -> Shrunk:
+        self._optimizer.zero_grad()
+        self._device.free()
+        if self.parts * self._device.num_processes >= num_sequences:
+            raise UserError(
+                "The memory is too small for this model.",
+                f"Not even one paragraph at a time fits beside its weights (step {self.step + 1}).",
+                "Choose a smaller model, close other programs, or train on a machine with more memory.",
+            )
+        self.parts *= 2
+        return Shrunk(self.step + 1, self.parts)
+
+    def _count(self, pack: Pack, seconds: float) -> None:
+        self.step += 1
+        self._tokens += len(pack.input_ids)
+        if self.step > 1:  # the first one is never timed
+            self._timed_seconds, self._timed_tokens = self._timed_seconds + seconds, self._timed_tokens + len(pack.input_ids)
+
+    @property
+    def _tokens_per_second(self) -> float:
+        return self._timed_tokens / self._timed_seconds if self._timed_seconds else 0.0
+
+    def score(self) -> Evaluated:
+        """The held-out text as the weights stand now, always on the same masks. Raises UserError when the loss is no number."""
+        score = evaluate(self.lm, self._exam)
+        _check_finite(score.loss, self.step)
+        self._scored, self._worse = self.step, self._worse + 1
+        if score.loss < self.best_loss:
+            self.best_loss, self.best_step, self._worse = score.loss, self.step, 0
+        if self.config.patience and self._worse >= self.config.patience:
+            self.reason = "early"
+        return Evaluated(self.step, score.loss, score.perplexity, score.top1, score.top5, score.num_masks, self.seconds)
+
+    def _first_event(self) -> Started | Resumed:
+        if self.step:
+            return Resumed(self.step, self.total_steps, self._seconds)
+        config, store = self.config, self.plan.store
+        held_out, device = self._num_held_out_tokens, str(self.lm.device)
+        return Started(self.total_steps, config.epochs, store.num_tokens, held_out, self.lm.num_parameters, self._peak_rate, device, self.lm.packs)
+
+    def state(self) -> State:
+        """What `restore` takes; the tensors are the live ones: write them before the next event is asked for."""
+        names = {parameter: name for name, parameter in self.lm.model.named_parameters()}
+        tensors = {f"weights.{name}": parameter.detach() for parameter, name in names.items()}
+        for parameter, moments in self._optimizer.state.items():
+            tensors |= {f"{kind}.{names[parameter]}": moment for kind, moment in moments.items()}
+        return State(tensors, {name: getattr(self, name) for name in _COUNTERS})
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Goes back to `state`, before `events()` is asked; what follows is what followed then. Raises UserError when it is of another model."""
+        parameters = dict(self.lm.model.named_parameters())
+        kept = {name.removeprefix("weights."): tensor for name, tensor in state.tensors.items() if name.startswith("weights.")}
+        if (
+            kept.keys() != parameters.keys()
+            or any(kept[name].shape != parameters[name].shape for name in kept)
+            or set(state.numbers) != set(_COUNTERS)
+        ):
+            raise UserError(
+                "The checkpoint does not fit this run.", "It belongs to another model or another version of the program.", "Start a new run."
+            )
+        for name, parameter in parameters.items():
+            parameter.copy_(kept[name])
+            for kind in ("step", "exp_avg", "exp_avg_sq"):
+                if f"{kind}.{name}" in state.tensors:
+                    self._optimizer.state[parameter][kind] = state.tensors[f"{kind}.{name}"].to(parameter.device, copy=True)
+        for name, number in state.numbers.items():
+            setattr(self, name, number)
+
+
+_COUNTERS = ("step", "parts", "best_loss", "best_step", "_seconds", "_scored", "_worse", "_tokens", "_timed_seconds", "_timed_tokens")
+
+
+def schedule(step: int, total_steps: int, warmup_share: float, kind: str = "linear") -> float:
+    """Share of the peak learning rate at `step` (1 to total_steps): up in a straight line, then down to just above zero, or level."""
+    warmup_steps = max(1, round(total_steps * warmup_share)) if warmup_share else 0
     if step <= warmup_steps:
         return step / warmup_steps
-    return (total_steps + 1 - step) / (total_steps + 1 - warmup_steps)
+    return 1.0 if kind == "constant" else (total_steps + 1 - step) / (total_steps + 1 - warmup_steps)
 
 
 def default_learning_rate(lm: MaskedLM) -> float:
@@ -262,15 +246,19 @@ def set_dropout(model: torch.nn.Module, share: float) -> None:
             module.p = share
 
 
-def as_record(event: Event) -> dict:
-    """The event as plain values for one JSON line; its kind stands under "event"."""
-    return {"event": type(event).__name__.lower(), **dataclasses.asdict(event)}
-
-
-def _evaluated(step: int, lm: MaskedLM, exam: Exam, began: float) -> Evaluated:
-    score = evaluate(lm, exam)
-    _check_finite(score.loss, step)
-    return Evaluated(step, score.loss, score.perplexity, score.top1, score.top5, score.num_masks, time.monotonic() - began)
+def freeze(lm: MaskedLM, embeddings: bool, num_layers: int) -> None:
+    """Takes the embeddings and the lowest layers out of the training. Raises UserError for a model that has not so many layers of its own."""
+    base = lm.model.base_model
+    stacks = [m for m in base.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == getattr(lm.model.config, "num_hidden_layers", 0)]
+    if num_layers and (not stacks or num_layers >= len(stacks[0])):
+        raise UserError(
+            f"{num_layers} layers cannot be left as they are.",
+            f"This model has {len(stacks[0])}, and one must stay to learn." if stacks else "This model's layers share their weights.",
+            "Choose a smaller number, or 0.",
+        )
+    frozen = [base.embeddings] if embeddings and hasattr(base, "embeddings") else []
+    for module in [*frozen, *(stacks[0][:num_layers] if num_layers else [])]:
+        module.requires_grad_(False)
 
 
 def _check_finite(loss: float, step: int) -> None:
@@ -299,12 +287,6 @@ def _groups(model: torch.nn.Module, weight_decay: float) -> list[dict]:
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-
-
-def score_now(lm: MaskedLM, split: Split, config: TrainConfig, seconds: float, step: int) -> Evaluated:
-    """The held-out text scored outside the loop, on the same masks as inside it; `seconds` is the time of the run so far."""
-    began = time.monotonic() - seconds
-    return _evaluated(step, lm, Exam.of(tokenize(split.held_out, lm.tokenizer, lm.max_length), config.policy, lm), began)
 
 
 def is_finite(lm: MaskedLM) -> bool:

@@ -2,8 +2,8 @@
 
 import dataclasses
 
+from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.history import History
-from mlm_gui.core.training import TrainConfig
 
 
 def model_card(job, history: History) -> str:

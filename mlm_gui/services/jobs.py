@@ -7,8 +7,8 @@ import os
 import threading
 from collections.abc import Callable
 
+from mlm_gui.core.events import Failed, Finished
 from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.training import Failed, Finished
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.runs import Run, finetune

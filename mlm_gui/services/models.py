@@ -5,7 +5,8 @@ from collections import OrderedDict
 from pathlib import Path
 
 from mlm_gui.core.filling import Blank, Comparison, compare, fill
-from mlm_gui.core.model import STARTER, MaskedLM, load_tokenizer
+from mlm_gui.core.loading import STARTER, load_tokenizer
+from mlm_gui.core.model import MaskedLM
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.runs import Runs

@@ -9,23 +9,25 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from filelock import FileLock, Timeout
 
-from mlm_gui.core import training
+from mlm_gui.core import events
+from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Corpus
+from mlm_gui.core.events import Event, Failed, Finished, Saved
 from mlm_gui.core.history import History
 from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.training import Event, Failed, Finished, Saved, TrainConfig
+from mlm_gui.core.training import Training, is_finite
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
-from mlm_gui.services.device import training_device
 from mlm_gui.services.store import ID, corpus_from_json, corpus_to_json, new_id, write_whole
 
 FORMAT = 1
 """Version of the run folder; a folder of another version is shown as damaged, not read."""
 LIVE_STATES = ("queued", "running")
-_EVENTS = {kind.__name__.lower(): kind for kind in (training.Started, training.Stepped, training.Evaluated, Saved, Finished, Failed)}
+_EVENTS = {kind.__name__.lower(): kind for kind in get_args(Event)}
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class Run:
                 file.seek(-1, 2)
                 if file.read(1) != b"\n":
                     file.write(b"\n")
-            file.write(json.dumps(training.as_record(event), ensure_ascii=False).encode() + b"\n")
+            file.write(json.dumps(events.as_record(event), ensure_ascii=False).encode() + b"\n")
 
     def _is_locked(self) -> bool:
         if self.queue_lock.is_locked:
@@ -199,8 +201,8 @@ def finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool]
     except Timeout:
         raise UserError("This run is being trained already.", "Another program works in its folder.", "Wait until it ends.") from None
     try:
-        with contextlib.closing(_finetune(run, load, stop)) as events:  # closed, and saved, before the lock is let go
-            for event in events:
+        with contextlib.closing(_finetune(run, load, stop)) as happening:  # closed, and saved, before the lock is let go
+            for event in happening:
                 run.append(event)
                 yield event
     except UserError as error:
@@ -222,29 +224,22 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
     if job is None:
         raise UserError("This run cannot be trained.", "Its folder is damaged: job.json is missing or unreadable.", "Start a new run.")
     lm = load(job.model)
-    lm.model.to(training_device())
-    split = run.corpus.split(job.held_out, job.split_seed)
-    history, reason, saved = History(), "done", False
-    steps = training.train(lm, split, job.config)
+    training = Training(lm, run.corpus.split(job.held_out, job.split_seed), job.config, stop)
+    history, saved = History(), False
     try:
-        for event in steps:
+        for event in training.events():
             history.add(event)
             yield event
-            if history.evaluations and stop():
-                reason = "stopped"
-                break
-        steps.close()
-        if history.evaluations[-1].step != history.num_steps:
-            scored = training.score_now(lm, split, job.config, history.latest.seconds if history.latest else 0.0, history.num_steps)
+        if history.evaluations[-1].step != training.step:
+            scored = training.score()
             history.add(scored)
             yield scored
         _save(run, lm, history)
         saved = True
-        yield Saved(history.num_steps, str(run.model_folder.name))
-        seconds = max(history.evaluations[-1].seconds, history.latest.seconds if history.latest else 0)
-        yield Finished(history.num_steps, reason, seconds)
+        yield Saved(training.step, str(run.model_folder.name))
+        yield Finished(training.step, training.reason, training.seconds)
     finally:
-        if not saved and history.num_steps and training.is_finite(lm):
+        if not saved and training.step and is_finite(lm):
             _save(run, lm, history)
 
 

@@ -7,7 +7,7 @@ import gradio as gr
 
 from mlm_gui.core import checks
 from mlm_gui.core.documents import TEXT_ENDINGS, Corpus
-from mlm_gui.core.model import ASSETS
+from mlm_gui.core.loading import ASSETS
 from mlm_gui.core.shatter import shattered_words
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.errors import UserError

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import gradio as gr
 
 from mlm_gui.core import checks
+from mlm_gui.core.config import RECIPES, TrainConfig
+from mlm_gui.core.events import Failed, Finished
 from mlm_gui.core.history import History
-from mlm_gui.core.training import RECIPES, Failed, Finished, TrainConfig
 from mlm_gui.errors import UserError
 from mlm_gui.services.runs import LIVE_STATES, Run
 from mlm_gui.services.studio import Studio
@@ -17,7 +18,12 @@ from mlm_gui.ui.session import Session
 from mlm_gui.ui.text_tab import TextTab
 from mlm_gui.ui.wiring import on
 
-RECIPE_NAMES = {"Recommended": "recommended", "Quick demo (about 10 seconds)": "quick", "Thorough (10 passes)": "thorough"}
+RECIPE_NAMES = {
+    "Recommended": "recommended",
+    "Quick demo (about 10 seconds)": "quick",
+    "Thorough (10 passes)": "thorough",
+    "Tutorial (as taught)": "tutorial",
+}
 CONFIG_FIELDS = tuple(field.name for field in dataclasses.fields(TrainConfig))
 BLANK_FACTS = [{"name": name, "value": "–", "extra": ""} for name in ("loss on unseen text", "right first guess", "speed", "time left")]
 EMPTY = {"fig": None, "run": None, "facts": BLANK_FACTS, "empty": "No run yet. Bring a text, then press Start training: the line appears here."}
@@ -138,6 +144,44 @@ def settings_form() -> list[gr.components.Component]:
             info="BERT's rule is 0.1; what is left stays as it is.",
         ),
         "evaluations": gr.Slider(1, 50, default.evaluations, step=1, label="tests on the way", info="How often the unseen text is scored."),
+        "schedule": gr.Dropdown(
+            ["linear", "constant"],
+            value=default.schedule,
+            label="after the warm-up",
+            info="The rate falls to zero in a straight line, or stays level.",
+        ),
+        "patience": gr.Slider(
+            0,
+            20,
+            default.patience,
+            step=1,
+            label="patience (early stopping)",
+            info="Ends after this many tests in a row without a new best; 0 never does.",
+        ),
+        "precision": gr.Dropdown(
+            ["auto", "float32", "bfloat16"], value=default.precision, label="precision", info="auto uses bfloat16 on a GPU that computes in it."
+        ),
+        "accumulation": gr.Slider(
+            1,
+            64,
+            default.accumulation,
+            step=1,
+            label="parts of a step (gradient accumulation)",
+            info="More parts need less memory; the result is the same.",
+        ),
+        "freeze_embeddings": gr.Checkbox(
+            default.freeze_embeddings,
+            label="leave the embeddings as they are",
+            info="Quicker and gentler; where the output shares them, that stays too.",
+        ),
+        "freeze_layers": gr.Slider(
+            0, 12, default.freeze_layers, step=1, label="lowest layers left as they are", info="Frozen layers do not learn and cannot forget."
+        ),
+        "as_taught": gr.Checkbox(
+            default.as_taught,
+            label="go the way of the tutorial",
+            info="Padding to full length, long paragraphs cut off, masks drawn once, loss over every position. To see, not to recommend.",
+        ),
         "seed": gr.Number(default.seed, precision=0, minimum=0, label="seed", info="The same seed gives the same order and the same masks."),
     }
     for name, widget in widgets.items():

@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from mlm_gui.core.filling import fill
-from mlm_gui.core.model import ASSETS, MaskedLM
+from mlm_gui.core.loading import ASSETS
+from mlm_gui.core.model import MaskedLM
 
 BOOK = ASSETS / "samples" / "seed-almanac.txt"
 POINTS = "document.querySelector('#train-chart .js-plotly-plot')?.data?.[0]?.x?.length ?? 0"

@@ -6,7 +6,7 @@ import pytest
 import transformers as hf
 
 from mlm_gui.core.filling import MAX_BLANKS, MAX_CHARACTERS, compare, fill
-from mlm_gui.core.model import ASSETS
+from mlm_gui.core.loading import ASSETS
 from mlm_gui.errors import UserError
 
 HUGE = 10**400  # an int that no float can hold

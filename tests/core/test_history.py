@@ -2,8 +2,8 @@
 
 import pytest
 
+from mlm_gui.core.events import Evaluated, Failed, Finished, Resumed, Saved, Started, Stepped
 from mlm_gui.core.history import SMOOTHING_STEPS, History
-from mlm_gui.core.training import Evaluated, Failed, Finished, Saved, Started, Stepped
 
 STARTED = Started(
     total_steps=10, epochs=1, num_train_tokens=1000, num_held_out_tokens=100, num_parameters=5, learning_rate=1e-3, device="cpu", packed=True
@@ -55,3 +55,13 @@ def test_time_left_is_told_from_the_second_step_to_the_end():
     assert history(STARTED, stepped(1, 5.0)).seconds_left is None
     assert history(STARTED, stepped(1, 5.0), stepped(2, 5.0)).seconds_left == pytest.approx(16.0)
     assert history(STARTED, stepped(2, 5.0), Finished(2, "stopped", 4.0)).seconds_left is None
+
+
+def test_a_resumed_run_forgets_what_came_after_its_checkpoint():
+    score = Evaluated(0, 5.0, 148.4, 0.1, 0.2, 9, 0.5)
+    late = Evaluated(3, 3.0, 20.1, 0.1, 0.2, 9, 0.5)
+    broken = history(
+        STARTED, score, stepped(1, 5.0), stepped(2, 4.0), stepped(3, 9.0), late, Failed("a", "b", "c"), Resumed(2, 10, 4.0), stepped(3, 3.5)
+    )
+    whole = history(STARTED, score, stepped(1, 5.0), stepped(2, 4.0), stepped(3, 3.5))
+    assert (broken.losses, broken.smoothed, broken.evaluations, broken.ended) == (whole.losses, whole.smoothed, [score], None)

@@ -8,9 +8,10 @@ import pytest
 import torch
 from scipy.stats import binom
 
+from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.masking import IGNORED, Fate, MaskPolicy, Vocabulary, mask_tokens
+from mlm_gui.core.plan import Plan
 from mlm_gui.core.tokens import tokenize
-from mlm_gui.core.training import Plan, TrainConfig
 from mlm_gui.errors import UserError
 
 HUGE = 10**400  # an int that no float can hold
@@ -206,8 +207,8 @@ def test_masks_are_fresh_in_each_epoch_and_follow_the_seed(family, corpus, kind)
     def choices(config: TrainConfig) -> list[torch.Tensor]:
         """For each epoch, which tokens of the store were chosen, in the store's own order."""
         rows = []
-        for epoch, (pack, batch) in enumerate(Plan(store, lm, config).batches()):
-            order = next(Plan(store, lm, config)._epoch(epoch))
+        for epoch, (pack, batch) in enumerate(Plan(store, lm.vocabulary, config).batches()):
+            order = Plan(store, lm.vocabulary, config)._epoch(epoch)[0]
             parts = dict(zip(order.tolist(), torch.split(batch.chosen, pack.lengths.tolist()), strict=True))
             rows.append(torch.cat([parts[number] for number in range(store.num_sequences)]))
         return rows

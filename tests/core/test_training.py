@@ -8,10 +8,12 @@ import families
 import pytest
 import torch
 
+from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.documents import Split
+from mlm_gui.core.events import Evaluated, Started, Stepped, as_record
 from mlm_gui.core.exam import Exam, evaluate
 from mlm_gui.core.tokens import tokenize
-from mlm_gui.core.training import RECIPES, Evaluated, Started, Stepped, TrainConfig, as_record, schedule, train
+from mlm_gui.core.training import schedule, train
 from mlm_gui.errors import UserError
 
 HUGE = 10**400  # an int that no float can hold
@@ -201,6 +203,8 @@ def test_weights_broken_by_the_last_step_are_found_out(lm, split, monkeypatch):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1, 2**40, pytest.param(HUGE, id="huge"), True, False, "3", None, [1], 1j])
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(TrainConfig)])
 def test_a_bad_setting_is_refused(name, value):
+    if isinstance(value, bool) and isinstance(getattr(TrainConfig(), name), bool):
+        return
     with pytest.raises(UserError):
         TrainConfig(**{name: value})
 
@@ -219,7 +223,7 @@ def test_whole_settings_sent_as_fractions_become_whole():
 
 
 def test_every_setting_has_a_range_or_belongs_to_the_policy():
-    from mlm_gui.core.training import _RANGES
+    from mlm_gui.core.config import _RANGES
 
     assert {name for name, *_ in _RANGES} | {"mask_rate", "mask_share", "random_share"} == {field.name for field in dataclasses.fields(TrainConfig)}
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import transformers as hf
 
-from mlm_gui.core.training import TrainConfig
+from mlm_gui.core.config import TrainConfig
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
 from mlm_gui.services.export import export_zip

@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
+from mlm_gui.core.config import TrainConfig
+from mlm_gui.core.events import Stepped
 from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.training import Stepped, TrainConfig
 from mlm_gui.errors import UserError
 from mlm_gui.services import jobs
 from mlm_gui.services.jobs import Trainer

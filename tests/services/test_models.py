@@ -21,7 +21,7 @@ def test_a_run_that_is_not_there_is_refused(studio, name):
 
 
 def test_a_run_without_a_model_is_refused(studio, corpus):
-    from mlm_gui.core.training import TrainConfig
+    from mlm_gui.core.config import TrainConfig
 
     run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0)
     with pytest.raises(UserError, match="never reached a save"):
@@ -77,7 +77,7 @@ def test_only_a_few_models_are_kept(studio, family_folder, monkeypatch):
 
 
 def test_on_a_hosted_server_everyone_sees_only_their_own_runs(studio, corpus, tmp_path):
-    from mlm_gui.core.training import TrainConfig
+    from mlm_gui.core.config import TrainConfig
     from mlm_gui.services.studio import Studio
 
     shared, private = Studio.open(tmp_path / "a", LAPTOP), Studio.open(tmp_path / "b", HOSTED)

@@ -7,9 +7,10 @@ import pytest
 import transformers as hf
 from filelock import FileLock
 
+from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Corpus
+from mlm_gui.core.events import Evaluated, Failed, Finished, Saved, Started, Stepped
 from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.training import Evaluated, Failed, Finished, Saved, Started, Stepped, TrainConfig
 from mlm_gui.errors import UserError
 from mlm_gui.services.runs import Run, Runs, delete, finetune
 

@@ -1,0 +1,101 @@
+"""What a run says while it goes: frozen values that pickle, print, and go to disk as one JSON line each."""
+
+import dataclasses
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run is about to take its first step."""
+
+    total_steps: int
+    epochs: int
+    num_train_tokens: int
+    num_held_out_tokens: int
+    num_parameters: int
+    learning_rate: float
+    device: str
+    packed: bool
+    """False when the model only takes padded batches, which is slower."""
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """The run goes on from a checkpoint: whatever was said of later steps is void."""
+
+    step: int
+    total_steps: int
+    seconds: float
+    """Training time up to that step."""
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One step of the optimiser is done."""
+
+    step: int
+    epoch: float
+    """Passes over the text so far."""
+    loss: float
+    """Mean over the chosen tokens of this step, in nats, before the step."""
+    learning_rate: float
+    tokens_per_second: float
+    """Real tokens over the time spent in steps so far, the first one left out."""
+    seconds: float
+    """Training time since the run started; a pause does not count."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The held-out text was scored on its fixed masks."""
+
+    step: int
+    loss: float
+    perplexity: float
+    top1: float
+    top5: float
+    num_masks: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """Memory ran out: from this step on, each step is computed in more parts. The gradient stays the same."""
+
+    step: int
+    parts: int
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The model was written."""
+
+    step: int
+    folder: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event of a run that ended as it should."""
+
+    step: int
+    reason: str
+    """"done", "stopped", or "early": the held-out loss had stopped falling."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The last event of a run that could not go on, in the three sentences of a UserError."""
+
+    what: str
+    why: str
+    do: str
+
+
+Event = Started | Resumed | Stepped | Evaluated | Shrunk | Saved | Finished | Failed
+
+
+def as_record(event: Event) -> dict:
+    """The event as plain values for one JSON line; its kind stands under "event"."""
+    return {"event": type(event).__name__.lower(), **dataclasses.asdict(event)}
