@@ -195,6 +195,7 @@ def _mask(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from mlm_gui.core.config import RECIPES
+    from mlm_gui.core.device import Device
     from mlm_gui.core.documents import Corpus
     from mlm_gui.services.runs import Run, finetune
 
@@ -203,6 +204,9 @@ def _train(options: argparse.Namespace) -> None:
     studio = _studio(options)
     corpus = Corpus.from_files(options.files)
     studio.models.tokenizer(options.model)  # an unknown model is refused before a run folder is made
+    if Device().rank:
+        _train_along(studio, corpus, options, config)
+        return
     where = (corpus, options.model, config, options.held_out, config.seed)
     run = Run.create(options.out.absolute(), *where) if options.out else studio.runs.create(*where)
 
@@ -216,6 +220,17 @@ def _train(options: argparse.Namespace) -> None:
     if asked_to_stop:
         print(f"Interrupted after {run.history().num_steps} steps; the model so far is kept in {run.model_folder}", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _train_along(studio, corpus, options: argparse.Namespace, config) -> None:
+    """One of the further processes of `accelerate launch`: it computes its part of every step; the first process writes the folder and speaks."""
+    from mlm_gui.core.training import Training
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the first process hears it and all end after the same step
+    lm, split = studio.models.load(options.model), corpus.split(options.held_out, config.seed)
+    for _ in Training(lm, split, config).events():
+        pass
 
 
 def _follow(options: argparse.Namespace, run, events) -> None:

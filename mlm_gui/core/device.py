@@ -17,6 +17,9 @@ class Device:
         able = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         self._half = precision == "bfloat16" or (precision == "auto" and able)
 
+    def __str__(self) -> str:
+        return str(self.device) if self.num_processes == 1 else f"{self.device.type} × {self.num_processes}"
+
     @property
     def device(self) -> torch.device:
         return self._state.device

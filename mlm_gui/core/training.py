@@ -190,7 +190,7 @@ class Training:
         if self.step:
             return Resumed(self.step, self.total_steps, self._seconds)
         config, store = self.config, self.plan.store
-        held_out, device = self._num_held_out_tokens, str(self.lm.device)
+        held_out, device = self._num_held_out_tokens, str(self._device)
         return Started(self.total_steps, config.epochs, store.num_tokens, held_out, self.lm.num_parameters, self._peak_rate, device, self.lm.packs)
 
     def state(self) -> State:
