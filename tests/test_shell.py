@@ -70,7 +70,7 @@ def test_train_writes_a_run_that_fill_and_runs_can_use(shell):
     events = lines(process)
     assert (process.returncode, process.stderr) == (0, "")
     assert [event["event"] for event in events][:2] == ["started", "evaluated"]
-    assert [event["event"] for event in events][-2:] == ["saved", "finished"]
+    assert [event["event"] for event in events][-3:] == ["saved", "examined", "finished"]
     assert set(events[1]) >= {"step", "loss", "perplexity", "top1", "top5"}
     assert [event["step"] for event in events if event["event"] == "stepped"] == [1, 2, 3, 4]
     assert set(events[2]) >= {"step", "loss", "learning_rate", "tokens_per_second"}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from mlm_gui.core.training import Evaluated, Event, Failed, Finished, Saved, Started, Stepped
+from mlm_gui.core.verdict import Examined
 
 SMOOTHING_STEPS = 10
 """The smooth line is an exponential average over about this many steps."""
@@ -20,10 +21,11 @@ class History:
     evaluations: list[Evaluated] = field(default_factory=list)
     latest: Stepped | None = None
     saved: Saved | None = None
+    examined: Examined | None = None
     ended: Finished | Failed | None = None
     _average: float = 0.0
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Event | Examined) -> None:
         """Takes the next event of the run."""
         if isinstance(event, Started):
             self.started = event
@@ -36,6 +38,8 @@ class History:
             self.evaluations.append(event)
         elif isinstance(event, Saved):
             self.saved = event
+        elif isinstance(event, Examined):
+            self.examined = event
         else:
             self.ended = event
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from mlm_gui.core import checks
 from mlm_gui.core.documents import Split
-from mlm_gui.core.exam import Exam, evaluate
+from mlm_gui.core.exam import EXAM_POLICY, Exam, evaluate
 from mlm_gui.core.masking import MaskedBatch, MaskPolicy, mask_tokens
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.tokens import Pack, TokenStore, packs, tokenize
@@ -205,7 +205,7 @@ def train(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Event]:
     store, held_out = (tokenize(side, lm.tokenizer, lm.max_length) for side in (split.train, split.held_out))
     store = store.where(lambda ids: bool(lm.vocabulary.maskable(ids).any()))
     _check_enough(store, held_out, lm)
-    plan, exam = Plan(store, lm, config), Exam.of(held_out, config.policy, lm)
+    plan, exam = Plan(store, lm, config), Exam.of(held_out, EXAM_POLICY, lm)
     total_steps = plan.total_steps
     peak_rate = config.learning_rate or default_learning_rate(lm)
     evaluate_at = {round(total_steps * (i + 1) / config.evaluations) for i in range(config.evaluations)}
@@ -304,7 +304,7 @@ def _groups(model: torch.nn.Module, weight_decay: float) -> list[dict]:
 def score_now(lm: MaskedLM, split: Split, config: TrainConfig, seconds: float, step: int) -> Evaluated:
     """The held-out text scored outside the loop, on the same masks as inside it; `seconds` is the time of the run so far."""
     began = time.monotonic() - seconds
-    return _evaluated(step, lm, Exam.of(tokenize(split.held_out, lm.tokenizer, lm.max_length), config.policy, lm), began)
+    return _evaluated(step, lm, Exam.of(tokenize(split.held_out, lm.tokenizer, lm.max_length), EXAM_POLICY, lm), began)
 
 
 def is_finite(lm: MaskedLM) -> bool:

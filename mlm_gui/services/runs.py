@@ -17,15 +17,17 @@ from mlm_gui.core.documents import Corpus
 from mlm_gui.core.history import History
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.training import Event, Failed, Finished, Saved, TrainConfig
+from mlm_gui.core.verdict import Examined
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
 from mlm_gui.services.device import training_device
+from mlm_gui.services.exams import sit_exam
 from mlm_gui.services.store import ID, corpus_from_json, corpus_to_json, new_id, write_whole
 
 FORMAT = 1
 """Version of the run folder; a folder of another version is shown as damaged, not read."""
 LIVE_STATES = ("queued", "running")
-_EVENTS = {kind.__name__.lower(): kind for kind in (training.Started, training.Stepped, training.Evaluated, Saved, Finished, Failed)}
+_EVENTS = {kind.__name__.lower(): kind for kind in (training.Started, training.Stepped, training.Evaluated, Saved, Examined, Finished, Failed)}
 
 
 @dataclass(frozen=True)
@@ -241,6 +243,7 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
         _save(run, lm, history)
         saved = True
         yield Saved(history.num_steps, str(run.model_folder.name))
+        yield from sit_exam(run, lm, load, split, history, stop)
         seconds = max(history.evaluations[-1].seconds, history.latest.seconds if history.latest else 0)
         yield Finished(history.num_steps, reason, seconds)
     finally:
