@@ -14,9 +14,8 @@ from mlm_gui.core.shatter import WORD
 from mlm_gui.core.tokens import Pack
 
 MAX_ITEMS = 50
-MAX_KEY_WORDS = 200
-MIN_KEYNESS = 6.63
-"""G² of a key word at least: the value that chance passes once in a hundred (chi-squared, one degree of freedom)."""
+MAX_KEY_WORDS = 60
+"""Only the most typical words of a text are asked."""
 MIN_LETTERS = 4
 """Shorter words are nearly always function words."""
 SENTENCE_WORDS = (5, 60)
@@ -30,7 +29,7 @@ _FUNCTION_WORDS = (
     "about above after again against almost also although always among another because been before being below between both cannot could does doing "
     "done down during each either else even ever every everything from further hast hath have having here hers herself himself however into itself "
     "just less like made make many might more most much must myself neither never nothing once only other others ought ours ourselves over rather "
-    "same shall shalt should since some something still such than that their theirs them themselves then there therefore these they thine thing things "
+    "same shall shalt should since some something still such than that thee their theirs them themselves then there therefore these they thine thing things "
     "this those thou though through thus thyself under until unto upon very were what whatever when where whether which while whom whose will with "
     "within without would your yours yourself yourselves"
 )
@@ -103,7 +102,7 @@ def key_words(paragraphs: Sequence[str], reference: Sequence[str], most: int = M
         other = others[word]
         expected, other_expected = ((count + other) * part / (size + other_size) for part in (size, other_size))
         keyness = 2 * (count * math.log(count / expected) + (other * math.log(other / other_expected) if other else 0.0))
-        if count > expected and keyness >= MIN_KEYNESS:
+        if count > expected:
             found.append(KeyWord(word, count, keyness))
     return tuple(sorted(found, key=lambda key: (-key.keyness, key.word))[:most])
 

@@ -173,7 +173,7 @@ def verdict_sentence(verdict: str, pairing: Pairing, forgetting: Pairing, second
 def forgot_in_words(forgetting: Pairing) -> str:
     """What the general text says: "forgot …", as half a sentence after "it"."""
     return {
-        WORSE: f"forgot some general English: the loss there changed by {with_interval(forgetting)}",
+        WORSE: f"forgot general English: the loss there changed by {with_interval(forgetting)}",
         SAME: f"forgot nothing measurable: the loss on general English changed by {with_interval(forgetting)}",
         BETTER: f"forgot nothing: the loss on general English changed by {with_interval(forgetting)}",
     }[forgetting.outcome]

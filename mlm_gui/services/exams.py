@@ -11,7 +11,6 @@ from pathlib import Path
 
 from mlm_gui.core.documents import Split
 from mlm_gui.core.duplicates import near_duplicates
-from mlm_gui.core.history import History
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.verdict import Examined, Material, Report, bounded, examination, general_paragraphs
 from mlm_gui.errors import UserError
@@ -21,27 +20,44 @@ from mlm_gui.services.store import ID, corpus_from_json, write_whole
 log = logging.getLogger(__name__)
 VERSION = 1
 """Of exam.json; a file of another version counts as no exam, and the exam can be sat again."""
+LIVE_STATES = ("queued", "running")
 
 
-def sit_exam(run, tuned: MaskedLM, load: Callable[[str], MaskedLM], split: Split, history: History, stop: Callable[[], bool]) -> Iterator[Examined]:
+def sit_exam(run, tuned: MaskedLM, load: Callable[[str], MaskedLM], split: Split, stop: Callable[[], bool]) -> Iterator[Examined]:
     """Examines a run whose model was just saved, and yields Examined; nothing when it is asked to stop, or when the exam goes wrong.
 
     A run is never lost to its exam: what goes wrong is logged, and the exam can be sat later.
     """
     began = time.monotonic()
     try:
-        base = load(run.job.model) if not stop() else None
-        if base is None:
-            return
-        base.model.to(tuned.device)
-        report = finished(examination(base, tuned, material_of(run, split), seconds_of(history)), lambda share: not stop())
-        if report is None:
-            return
-        keep(run, report, history)
+        report = None if stop() else examine(run, load, tuned, split, lambda share: not stop())
     except Exception:  # whatever it was, the model is saved and the run goes on to its end
         log.exception("the exam of run %s failed", run.id)
-        return
-    yield event_of(report, time.monotonic() - began)
+        report = None
+    if report:
+        yield event_of(report, time.monotonic() - began)
+
+
+def examine(run, load: Callable[[str], MaskedLM], tuned: MaskedLM, split: Split, go_on: Callable[[float], bool]) -> Report | None:
+    """Base against tuned on the run's own unseen text, kept in its folder; None when `go_on` said no. `run` is a services.runs.Run.
+
+    Raises UserError when the base model cannot be loaded, or the text cannot be examined.
+    """
+    base, history = load(run.job.model), run.history()
+    base.model.to(tuned.device)
+    report = finished(examination(base, tuned, material_of(run, split), history.latest.seconds if history.latest else 0.0), go_on)
+    if report:
+        write_whole(run.folder / "exam.json", json.dumps({"version": VERSION, **dataclasses.asdict(report)}, ensure_ascii=False, indent=1))
+        write_whole(run.model_folder / "README.md", model_card(run.job, history, report))
+    return report
+
+
+def examine_again(run, load: Callable[[str], MaskedLM], go_on: Callable[[float], bool] = lambda share: True) -> Report | None:
+    """Like `examine`, for a run that was trained before. Raises UserError while it has no model or is still being trained."""
+    if not run.has_model or run.state in LIVE_STATES:
+        raise UserError("This run cannot be examined.", "It has no saved model yet, or is still being trained.", "Wait until it ends, or train one.")
+    tuned = MaskedLM.load(run.model_folder)
+    return examine(run, load, tuned, run.corpus.split(run.job.held_out, run.job.split_seed), go_on)
 
 
 def finished(steps: Generator[float, None, Report], go_on: Callable[[float], bool]) -> Report | None:
@@ -68,11 +84,6 @@ def material_of(run, split: Split) -> Material:
         general=general_paragraphs(),
         seen_by_base=num_seen(unseen, _parents_text(run.folder, run.job.model)),
     )
-
-
-def seconds_of(history: History) -> float:
-    """How long the run trained."""
-    return history.latest.seconds if history.latest else 0.0
 
 
 def event_of(report: Report, seconds: float) -> Examined:
@@ -125,12 +136,6 @@ def _parent(folder: Path, model: str) -> Path | None:
 def _parents_text(folder: Path, model: str) -> tuple[str, ...]:
     parent = _parent(folder, model)
     return learned_from(parent) if parent else ()
-
-
-def keep(run, report: Report, history: History) -> None:
-    """Writes exam.json and the card with the verdict."""
-    write_whole(run.folder / "exam.json", json.dumps({"version": VERSION, **dataclasses.asdict(report)}, ensure_ascii=False, indent=1))
-    write_whole(run.model_folder / "README.md", model_card(run.job, history, report))
 
 
 def read_exam(folder: Path) -> Report | None:

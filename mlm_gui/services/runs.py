@@ -21,12 +21,11 @@ from mlm_gui.core.verdict import Examined
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
 from mlm_gui.services.device import training_device
-from mlm_gui.services.exams import sit_exam
+from mlm_gui.services.exams import LIVE_STATES, sit_exam
 from mlm_gui.services.store import ID, corpus_from_json, corpus_to_json, new_id, write_whole
 
 FORMAT = 1
 """Version of the run folder; a folder of another version is shown as damaged, not read."""
-LIVE_STATES = ("queued", "running")
 _EVENTS = {kind.__name__.lower(): kind for kind in (training.Started, training.Stepped, training.Evaluated, Saved, Examined, Finished, Failed)}
 
 
@@ -243,7 +242,7 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
         _save(run, lm, history)
         saved = True
         yield Saved(history.num_steps, str(run.model_folder.name))
-        yield from sit_exam(run, lm, load, split, history, stop)
+        yield from sit_exam(run, lm, load, split, stop)
         seconds = max(history.evaluations[-1].seconds, history.latest.seconds if history.latest else 0)
         yield Finished(history.num_steps, reason, seconds)
     finally:

@@ -7,17 +7,20 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mlm_gui.core.documents import Corpus
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.verdict import Material, Report, bounded, examination, general_paragraphs
 from mlm_gui.errors import UserError
-from mlm_gui.services.exams import finished, keep, learned_from, material_of, num_seen, seconds_of
+from mlm_gui.services.exams import examine_again, finished, learned_from, num_seen
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.runs import Run
 from mlm_gui.services.store import new_id
 
 log = logging.getLogger(__name__)
+Work = Callable[[Callable[[float], bool]], Report | None]
+"""Sits an exam: gets a function that hears the share done and says whether to go on."""
 KEPT_SITTINGS = 40
 """Ended sittings whose reports stay in memory; the oldest go first."""
 
@@ -42,6 +45,11 @@ class Sitting:
     def live(self) -> bool:
         return self.state in ("waiting", "sitting")
 
+    def go_on(self, share: float) -> bool:
+        """Hears how much is done; False once it is cancelled."""
+        self.share = share
+        return not self.cancelled.is_set()
+
 
 class Sittings:
     """All exams of this server that were asked for since it started."""
@@ -53,22 +61,18 @@ class Sittings:
 
     def sit_run(self, run: Run, owner: str) -> Sitting:
         """Examines a run against the model it started from, on its own unseen text, and keeps the result in its folder."""
+        return self._start(Sitting(owner, run.job.name), lambda go_on: examine_again(run, self._load, go_on))
 
-        def work(sitting: Sitting) -> Report | None:
-            history = run.history()
-            material = material_of(run, run.corpus.split(run.job.held_out, run.job.split_seed))
-            report = self._examine(sitting, run.job.model, f"run:{run.id}", material, seconds_of(history))
-            if report and not run.queue_lock.is_locked:
-                keep(run, report, history)
-            return report
-
-        return self._start(Sitting(owner, run.job.name), work)
-
-    def sit_pair(self, base: str, tuned: str, corpus: Corpus, owner: str) -> Sitting:
+    def sit_pair(self, base_name: str, tuned_name: str, corpus: Corpus, owner: str) -> Sitting:
         """Examines any two models on any text; the result stays in memory."""
 
-        def work(sitting: Sitting) -> Report | None:
-            return self._examine(sitting, base, tuned, corpus)
+        def work(go_on: Callable[[float], bool]) -> Report | None:
+            base, tuned = self._load(base_name), self._load(tuned_name)
+            unseen = bounded(corpus.paragraphs)
+            seen = (num_seen(unseen, _learned(lm)) for lm in (base, tuned))
+            return finished(
+                examination(base, tuned, Material(base_name, tuned_name, corpus.name, unseen, unseen, general_paragraphs(), *seen)), go_on
+            )
 
         return self._start(Sitting(owner, corpus.name), work)
 
@@ -86,7 +90,7 @@ class Sittings:
         for sitting in list(self._sittings.values()):
             sitting.cancelled.set()
 
-    def _start(self, sitting: Sitting, work: Callable[[Sitting], Report | None]) -> Sitting:
+    def _start(self, sitting: Sitting, work: Work) -> Sitting:
         with self._changing:
             live = [other for other in self._sittings.values() if other.live]
             if any(other.owner == sitting.owner for other in live):
@@ -99,14 +103,14 @@ class Sittings:
         threading.Thread(target=self._sit, args=(sitting, work), name="exam", daemon=True).start()
         return sitting
 
-    def _sit(self, sitting: Sitting, work: Callable[[Sitting], Report | None]) -> None:
+    def _sit(self, sitting: Sitting, work: Work) -> None:
         with contextlib.suppress(OSError, AttributeError):  # so that the page stays quick; Windows has no such call
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         with self._turn:
             try:
                 if not sitting.cancelled.is_set():
                     sitting.state = "sitting"
-                    sitting.report = work(sitting)
+                    sitting.report = work(sitting.go_on)
                 sitting.state = "done" if sitting.report else "cancelled"
             except UserError as error:
                 sitting.error, sitting.state = error, "failed"
@@ -117,23 +121,8 @@ class Sittings:
                 )
                 sitting.state = "failed"
 
-    def _examine(self, sitting: Sitting, base_name: str, tuned_name: str, text: Material | Corpus, seconds_trained: float = 0.0) -> Report | None:
-        base, tuned = self._load(base_name), self._load(tuned_name)
-        if isinstance(text, Corpus):
-            unseen = bounded(text.paragraphs)
-            seen = [num_seen(unseen, _learned(lm)) for lm in (base, tuned)]
-            text = Material(base_name, tuned_name, text.name, unseen, unseen, general_paragraphs(), *seen)
-
-        def go_on(share: float) -> bool:
-            sitting.share = share
-            return not sitting.cancelled.is_set()
-
-        return finished(examination(base, tuned, text, seconds_trained), go_on)
-
 
 def _learned(lm: MaskedLM) -> tuple[str, ...]:
     """The text a model was trained on here, when it lies in a run's folder."""
-    from pathlib import Path
-
     folder = Path(lm.model.name_or_path)
     return learned_from(folder.parent) if folder.name == "model" else ()
