@@ -158,14 +158,9 @@ def verdict_sentence(verdict: str, pairing: Pairing, forgetting: Pairing, second
     compared = "as before" if after == before else f"and the base {before}" if verdict == SAME else f"instead of {before}"
     guesses = f"it guesses {after} of 100 hidden pieces right {compared}"
     if verdict == SAME:
-        change = f"No measurable change: the loss on unseen text differs by {with_interval(pairing)}; {guesses}."
+        change = f"No measurable change: the loss on unseen text differs by {signed_with_interval(pairing)}; {guesses}."
     else:
-        size, digits = abs(pairing.difference), digits_of(pairing.difference)
-        low, high = sorted(map(abs, pairing.difference_interval))
-        change = (
-            f"{verdict.capitalize()}: the loss on unseen text is {size:.{digits}f} {'lower' if verdict == BETTER else 'higher'} "
-            f"(95 % interval {low:.{digits}f} to {high:.{digits}f}); {guesses}."
-        )
+        change = f"{verdict.capitalize()}: the loss on unseen text is {size_with_interval(pairing, 'lower' if verdict == BETTER else 'higher')}; {guesses}."
     cost = f"Cost: {spoken_minutes(seconds_trained)} of training; it " if seconds_trained else "It "
     return f"{change} {cost}{forgot_in_words(forgetting)}."
 
@@ -173,17 +168,24 @@ def verdict_sentence(verdict: str, pairing: Pairing, forgetting: Pairing, second
 def forgot_in_words(forgetting: Pairing) -> str:
     """What the general text says: "forgot …", as half a sentence after "it"."""
     return {
-        WORSE: f"forgot general English: the loss there changed by {with_interval(forgetting)}",
-        SAME: f"forgot nothing measurable: the loss on general English changed by {with_interval(forgetting)}",
-        BETTER: f"forgot nothing: the loss on general English changed by {with_interval(forgetting)}",
+        WORSE: f"forgot general English: the loss there is {size_with_interval(forgetting, 'higher')}",
+        SAME: f"forgot nothing measurable: the loss on general English differs by {signed_with_interval(forgetting)}",
+        BETTER: f"forgot nothing: the loss on general English is {size_with_interval(forgetting, 'lower')}",
     }[forgetting.outcome]
 
 
-def with_interval(pairing: Pairing) -> str:
-    """The difference of the losses: "+0.18 (95 % interval +0.11 to +0.25)"."""
+def signed_with_interval(pairing: Pairing) -> str:
+    """The difference of the losses, tuned minus base: "+0.02 (95 % interval −0.10 to +0.14)"."""
     digits = digits_of(pairing.difference)
     low, high = (signed(edge, digits) for edge in pairing.difference_interval)
-    return f"{signed(pairing.difference, digits)} (95 % interval {low} to {high})"
+    return f"{signed(pairing.difference, digits)} (95\u00a0% interval {low} to {high})"
+
+
+def size_with_interval(pairing: Pairing, direction: str) -> str:
+    """The difference of the losses without its sign, when that is sure: "0.75 lower (95 % interval 0.57 to 0.93)"."""
+    digits = digits_of(pairing.difference)
+    low, high = sorted(abs(edge) for edge in pairing.difference_interval)
+    return f"{abs(pairing.difference):.{digits}f} {direction} (95\u00a0% interval {low:.{digits}f} to {high:.{digits}f})"
 
 
 def digits_of(number: float) -> int:

@@ -76,7 +76,7 @@ def material_of(run, split: Split) -> Material:
     """The unseen side of a run's own text. `run` is a services.runs.Run."""
     unseen = bounded(split.held_out)
     return Material(
-        base_name=run.job.model,
+        base_name="an earlier run" if run.job.model.startswith("run:") else run.job.model,
         tuned_name=run.job.name,
         text_name=f"{run.job.corpus_name}, the paragraphs kept unseen",
         unseen=unseen,

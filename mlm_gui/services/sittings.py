@@ -63,16 +63,14 @@ class Sittings:
         """Examines a run against the model it started from, on its own unseen text, and keeps the result in its folder."""
         return self._start(Sitting(owner, run.job.name), lambda go_on: examine_again(run, self._load, go_on))
 
-    def sit_pair(self, base_name: str, tuned_name: str, corpus: Corpus, owner: str) -> Sitting:
-        """Examines any two models on any text; the result stays in memory."""
+    def sit_pair(self, models: tuple[str, str], called: tuple[str, str], corpus: Corpus, owner: str) -> Sitting:
+        """Examines any two models, base and tuned, on any text; `called` is how the report names them. The result stays in memory."""
 
         def work(go_on: Callable[[float], bool]) -> Report | None:
-            base, tuned = self._load(base_name), self._load(tuned_name)
+            base, tuned = map(self._load, models)
             unseen = bounded(corpus.paragraphs)
             seen = (num_seen(unseen, _learned(lm)) for lm in (base, tuned))
-            return finished(
-                examination(base, tuned, Material(base_name, tuned_name, corpus.name, unseen, unseen, general_paragraphs(), *seen)), go_on
-            )
+            return finished(examination(base, tuned, Material(*called, corpus.name, unseen, unseen, general_paragraphs(), *seen)), go_on)
 
         return self._start(Sitting(owner, corpus.name), work)
 

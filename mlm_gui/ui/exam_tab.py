@@ -133,15 +133,23 @@ def sit_run(studio: Studio, visitor: str, run_id: str | None) -> Shown:
 
 def sit_pair(studio: Studio, visitor: str, text_id: str, base: str, tuned: str, text: str) -> Shown:
     """Starts an exam of two models on any text, in the background."""
-    for name in (base, tuned):
-        if isinstance(name, str) and name.strip().startswith("run:") and studio.visible(name.strip().removeprefix("run:"), visitor) is None:
-            raise UserError(
-                "This run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
-            )
-        studio.models.tokenizer(name)  # an unknown model is refused at once
+    called = [called_here(studio, visitor, name) for name in (base, tuned)]
     text = checks.text("The text", text or "", studio.limits.max_text_characters)
     corpus = Corpus.from_text(text) if text.strip() else studio.texts.get(text_id)
-    return waiting(studio.sittings.sit_pair(base.strip(), tuned.strip(), corpus, owner(studio, visitor)), None)
+    return waiting(studio.sittings.sit_pair((base, tuned), tuple(called), corpus, owner(studio, visitor)), None)
+
+
+def called_here(studio: Studio, visitor: str, name: str) -> str:
+    """How a model is called in a report. Raises UserError when there is none of that name, or it is another visitor's run."""
+    studio.models.tokenizer(name)
+    if not name.strip().startswith("run:"):
+        return name.strip()
+    run = studio.visible(name.strip().removeprefix("run:"), visitor)
+    if run is None:
+        raise UserError(
+            "This run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
+        )
+    return run_label(run)
 
 
 def cancel_sitting(studio: Studio, visitor: str, picture: dict) -> gr.Button:

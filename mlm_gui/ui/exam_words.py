@@ -12,6 +12,7 @@ BLANK_FACTS = {
     "facts": [{"name": name, "value": "–", "extra": ""} for name in ("loss on unseen text", "right first guess", "key words", "general English")]
 }
 OUTCOMES = {BETTER: "better", SAME: "same", WORSE: "worse"}
+FORGOTTEN = {BETTER: "forgot nothing", SAME: "nothing measurable", WORSE: "forgotten"}
 TEXTS = (("unseen text", "unseen"), ("general English", "forgetting"))
 
 
@@ -27,7 +28,7 @@ def exam_facts(report: Report) -> list[dict]:
         {"name": "loss on unseen text", "value": f"{unseen.tuned.loss:.2f}", "extra": f"base {unseen.base.loss:.2f}"},
         {"name": "right first guess", "value": f"{100 * unseen.tuned.top1:.0f} of 100", "extra": f"base {100 * unseen.base.top1:.0f}"},
         {"name": "key words in the first five", "value": f"{cloze.tuned_right[1]} of {len(cloze.items)}", "extra": f"base {cloze.base_right[1]}"},
-        {"name": "forgetting: loss on general English", "value": signed(report.forgetting.difference), "extra": _forgotten(report.forgetting)},
+        {"name": "forgetting: loss on general English", "value": signed(report.forgetting.difference), "extra": FORGOTTEN[report.forgetting.outcome]},
     ]
 
 
@@ -39,21 +40,24 @@ def score_table(report: Report | None) -> dict:
     for name, part in TEXTS:
         pairing: Pairing = getattr(report, part)
         base, tuned = pairing.base, pairing.tuned
-        change = f"{signed(pairing.difference, 3)} ({_span(pairing.difference_interval, lambda edge: signed(edge, 3))}), {_p(pairing.p_value)}"
-        rows.append([f"{name}: loss", *(f"{side.loss:.3f} ({_span(side.interval, '{:.3f}'.format)})" for side in (base, tuned)), change])
+        change = _figure(signed(pairing.difference, 3), pairing.difference_interval, lambda edge: signed(edge, 3))
         rows.append(
             [
-                f"{name}: masked-token perplexity",
-                *(f"{side.perplexity:,.1f} ({_span(side.perplexity_interval, '{:,.1f}'.format)})" for side in (base, tuned)),
-                "",
+                f"{name}: loss",
+                *(_figure(f"{side.loss:.3f}", side.interval, "{:.3f}".format) for side in (base, tuned)),
+                f"{change}\n{_p(pairing.p_value)}",
             ]
         )
+        shown = [_figure(f"{side.perplexity:,.1f}", side.perplexity_interval, "{:,.1f}".format) for side in (base, tuned)]
+        rows.append([f"{name}: masked-token perplexity", *shown, ""])
         for label, figure in (("right first guess (top-1)", "top1"), ("among the first five (top-5)", "top5")):
-            sides = [f"{getattr(side, figure):.1%} ({_span(getattr(side, f'{figure}_interval'), '{:.1%}'.format)})" for side in (base, tuned)]
-            change, edges = getattr(pairing, f"{figure}_difference"), getattr(pairing, f"{figure}_difference_interval")
-            rows.append([f"{name}: {label}", *sides, f"{_points(change)} ({_span(edges, _points)}) points"])
+            shown = [_figure(f"{getattr(side, figure):.1%}", getattr(side, f"{figure}_interval"), "{:.1%}".format) for side in (base, tuned)]
+            change = _figure(
+                f"{_points(getattr(pairing, f'{figure}_difference'))} points", getattr(pairing, f"{figure}_difference_interval"), _points
+            )
+            rows.append([f"{name}: {label}", *shown, change])
     return {
-        "caption": f"Base: {report.base_name}. Tuned: {report.tuned_name}. Text: {report.text_name}. In brackets, intervals of 95 %.",
+        "caption": f"Base: {report.base_name}. Tuned: {report.tuned_name}. Text: {report.text_name}. Under each figure, its interval of 95\u00a0%.",
         "head": ["", "base", "tuned", "tuned − base"],
         "rows": rows,
         "tones": {"1": "base", "2": "tuned"},
@@ -77,12 +81,17 @@ def cloze_table(report: Report | None) -> dict:
         for cut, base, tuned in zip(CUTS, cloze.base_right, cloze.tuned_right, strict=True)
     )
     rows = [
-        [f"{item.before}____{item.after}", item.answer, *(f"{', '.join(words)} · place {rank:,}" for words, rank in _answers(item))]
+        [
+            f"{item.before}____{item.after}",
+            item.answer,
+            _answer(item.base_rank, item.base_guesses),
+            _answer(item.tuned_rank, item.tuned_guesses),
+        ]
         for item in cloze.items
     ]
     return {
         "caption": f"Right of {len(cloze.items)}: {right}.",
-        "head": ["sentence", "hidden word", "base guessed", "tuned guessed"],
+        "head": ["sentence", "hidden word", "base", "tuned"],
         "rows": rows,
         "tones": {"2": "base", "3": "tuned"},
         "how": [
@@ -90,7 +99,7 @@ def cloze_table(report: Report | None) -> dict:
                 "name": "How the words were chosen",
                 "text": "Words that are more frequent in the text than in general English (log-likelihood keyness, Dunning 1993), the most typical first, "
                 "in turns; words of at least four letters that carry meaning and are a single piece for the model. Each stands once in a sentence that was not "
-                "trained on, and is shown as a blank there. Place 1 is the first guess. It is an illustration: the verdict rests on the loss.",
+                "trained on, and is shown as a blank there. A model is right when the word is its first guess; else its place is told. It is an illustration: the verdict rests on the loss.",
             }
         ],
         "empty": "",
@@ -158,25 +167,23 @@ def interval_chart(report: Report) -> go.Figure:
             hovertemplate="%{text}<extra></extra>",
             showlegend=False,
         )
+    edges = [edge for _, part in TEXTS for side in (getattr(report, part).base, getattr(report, part).tuned) for edge in side.interval]
+    room = 0.15 * (max(edges) - min(edges) or 1.0)
     figure.update_layout(
         margin={"l": 10, "r": 14, "t": 10, "b": 40},
         hovermode="closest",
-        xaxis={"title": "loss (lower is better)", "showgrid": True},
+        xaxis={"title": "loss (lower is better)", "showgrid": True, "range": [min(edges) - room, max(edges) + room]},
         yaxis={"tickvals": [1, 0], "ticktext": [name for name, _ in TEXTS], "range": [-0.5, 1.55], "fixedrange": True},
     )
     return figure
 
 
-def _answers(item) -> tuple:
-    return (item.base_guesses, item.base_rank), (item.tuned_guesses, item.tuned_rank)
+def _answer(rank: int, guesses: tuple[str, ...]) -> str:
+    return f"{'right' if rank == 1 else f'place {rank:,}'}\n{' / '.join(guesses)}"
 
 
-def _forgotten(pairing: Pairing) -> str:
-    return {SAME: "nothing measurable", WORSE: "forgot some", BETTER: "forgot nothing"}[pairing.outcome]
-
-
-def _span(interval: tuple[float, float], shown) -> str:
-    return f"{shown(interval[0])} to {shown(interval[1])}"
+def _figure(value: str, interval: tuple[float, float], shown) -> str:
+    return f"{value}\n{shown(interval[0])} to {shown(interval[1])}"
 
 
 def _points(share: float) -> str:
