@@ -40,6 +40,7 @@ class Sitting:
     report: Report | None = None
     error: UserError | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def live(self) -> bool:
@@ -118,6 +119,8 @@ class Sittings:
                     "The exam stopped.", f"An unexpected error came up ({type(error).__name__}).", "Try it again; nothing was lost."
                 )
                 sitting.state = "failed"
+            finally:
+                sitting.over.set()
 
 
 def _learned(lm: MaskedLM) -> tuple[str, ...]:

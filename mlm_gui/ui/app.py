@@ -43,8 +43,8 @@ def build(studio: Studio) -> gr.Blocks:
                 training = training_tab.build(studio, session, text, pill)
             with gr.Tab(TABS["compare"], id="compare", elem_id="tab-compare"):
                 playground = playground_tab.build(studio, session, training)
-            with gr.Tab(TABS["exam"], id="exam", elem_id="tab-exam"):
-                exam = exam_tab.build(studio, session, training)
+            with gr.Tab(TABS["exam"], id="exam", elem_id="tab-exam") as exam_page:
+                exam = exam_tab.build(studio, session, training, exam_page)
 
         known = on(page.load, greet, studio, list(session), [session.visitor, session.run_id, tabs])
         on(known.then, text_tab.show, studio, [session.text_id, text.held_out, text.split_seed], text.view)

@@ -24,6 +24,7 @@ from mlm_gui.ui.verdict_card import verdict_card
 from mlm_gui.ui.wiring import on
 
 NO_RUN = "No exam yet. Train a model on the third tab: it sits its exam by itself as soon as it is saved."
+TRAINING = "This run is still being trained. It sits its exam as soon as it is saved, and the verdict appears here."
 NO_EXAM = "This run has sat no exam yet. Press “Sit the exam”; it takes a few seconds for a small model."
 HOW_TO_READ = "The mark is the mean surprise at a hidden word (loss): further left is better. The line through it holds 95 % of what other paragraphs would give."
 
@@ -41,6 +42,10 @@ class Shown(NamedTuple):
     download: gr.DownloadButton
 
 
+NUM_REFRESHED = 3 + len(Shown._fields)
+"""What `refresh` sets: the list of runs, two lists of models, and what an exam sets."""
+
+
 class ExamTab(NamedTuple):
     """The parts the page needs."""
 
@@ -48,7 +53,7 @@ class ExamTab(NamedTuple):
     """What `refresh` sets."""
 
 
-def build(studio: Studio, session: Session, training: TrainingTab) -> ExamTab:
+def build(studio: Studio, session: Session, training: TrainingTab, tab: gr.Tab) -> ExamTab:
     """Lays the tab out and wires it."""
     gr.Markdown(
         "Both models guess the same hidden words in text that neither learned from. What is said here is only what the numbers bear.",
@@ -94,15 +99,16 @@ def build(studio: Studio, session: Session, training: TrainingTab) -> ExamTab:
     on(sit.click, sit_run, studio, [session.visitor, run], shown)
     on(sit_other.click, sit_pair, studio, [session.visitor, session.text_id, *models, text], shown)
     on(cancel.click, cancel_sitting, studio, [session.visitor, picture], cancel)
-    on(picture.finished, ended, studio, [session.visitor, run], shown)
     refreshed = [run, *models, *shown]
-    on(training.finished.then, refresh, studio, [session.visitor, session.run_id], refreshed)
+    on(picture.finished, ended, studio, [session.visitor, run], refreshed)
+    for news in (training.finished.then, tab.select):
+        on(news, look_again, studio, [session.visitor, session.run_id, picture], refreshed)
     return ExamTab(refreshed)
 
 
 def refresh(studio: Studio, visitor: str, run_id: str) -> tuple:
     """The lists of runs and models; the run that the page looks at is chosen, else the newest."""
-    runs = [run for run in studio.visible_runs(visitor) if run.has_model]
+    runs = [run for run in studio.visible_runs(visitor) if run.has_model or run.state in LIVE_STATES]
     wanted = next((run for run in runs if run.id == run_id), runs[0] if runs else None)
     choices = gr.Dropdown(choices=model_choices(studio, visitor))
     return (
@@ -113,9 +119,18 @@ def refresh(studio: Studio, visitor: str, run_id: str) -> tuple:
     )
 
 
+def look_again(studio: Studio, visitor: str, run_id: str, picture: dict) -> tuple:
+    """Like `refresh`, but an exam that this page is waiting for stays in view."""
+    sitting = studio.sittings.look(picture.get("run") if isinstance(picture, dict) else None)
+    return (gr.skip(),) * NUM_REFRESHED if sitting and sitting.live else refresh(studio, visitor, run_id)
+
+
 def choose(studio: Studio, visitor: str, run_id: str | None) -> Shown:
     """The exam of a run, or how to get one."""
     run = studio.visible(run_id, visitor)
+    if run and run.state in LIVE_STATES:
+        shown = nothing(TRAINING)
+        return shown._replace(picture={**shown.picture, "run": run.id})
     if run is None or not run.has_model:
         return nothing(NO_RUN)
     report = read_exam(run.folder)
@@ -141,15 +156,14 @@ def sit_pair(studio: Studio, visitor: str, text_id: str, base: str, tuned: str, 
 
 def called_here(studio: Studio, visitor: str, name: str) -> str:
     """How a model is called in a report. Raises UserError when there is none of that name, or it is another visitor's run."""
-    studio.models.tokenizer(name)
-    if not name.strip().startswith("run:"):
-        return name.strip()
-    run = studio.visible(name.strip().removeprefix("run:"), visitor)
-    if run is None:
+    run_id = name.strip().removeprefix("run:") if isinstance(name, str) and name.strip().startswith("run:") else None
+    run = studio.visible(run_id, visitor)
+    if run_id is not None and run is None:
         raise UserError(
             "This run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
         )
-    return run_label(run)
+    studio.models.tokenizer(name)  # refuses an unknown model at once
+    return run_label(run) if run else name.strip()
 
 
 def cancel_sitting(studio: Studio, visitor: str, picture: dict) -> gr.Button:
@@ -160,16 +174,20 @@ def cancel_sitting(studio: Studio, visitor: str, picture: dict) -> gr.Button:
     return gr.Button("Cancelling …" if sitting and sitting.live else "Cancel", interactive=False)
 
 
-def ended(studio: Studio, visitor: str, run_id: str | None, event: gr.EventData) -> Shown:
-    """An exam in the background is over: its report, or what went wrong."""
+def ended(studio: Studio, visitor: str, run_id: str | None, event: gr.EventData) -> tuple:
+    """A run has sat its exam, or an exam in the background is over: its report, or what went wrong."""
     data = vars(event).get("_data")  # whatever the browser sent
-    sitting = studio.sittings.find(data.get("run") if isinstance(data, dict) else None, owner(studio, visitor))
+    asked = data.get("run") if isinstance(data, dict) else None
+    if studio.visible(asked, visitor):
+        return refresh(studio, visitor, asked)
+    sitting, run = studio.sittings.find(asked, owner(studio, visitor)), studio.visible(run_id, visitor)
     if sitting is None or sitting.live or sitting.state == "cancelled":
-        return choose(studio, visitor, run_id)
-    run = studio.visible(run_id, visitor)
-    if sitting.report is None:
-        return nothing(str(sitting.error), run, "none")
-    return of_report(studio, sitting.report, run)
+        shown = choose(studio, visitor, run_id)
+    elif sitting.report is None:
+        shown = nothing(str(sitting.error), run, "none")
+    else:
+        shown = of_report(studio, sitting.report, run)
+    return (*(gr.skip(),) * (NUM_REFRESHED - len(shown)), *shown)
 
 
 def of_report(studio: Studio, report: Report, run: Run | None) -> Shown:
@@ -231,11 +249,17 @@ def poller(studio: Studio):
     """The server function behind the progress bar."""
 
     def poll(asked: dict) -> dict | None:
-        """How far a sitting is; None when there is no such one."""
-        sitting = studio.sittings.look(asked.get("run")) if isinstance(asked, dict) else None
-        if sitting is None:
-            return None
-        note = {"waiting": "Waiting for another exam to end …", "sitting": f"{sitting.share:.0%} of the blanks are answered."}.get(sitting.state, "")
-        return {"cursor": 0, "progress": sitting.share if sitting.live else None, "note": note, "state": sitting.state, "final": not sitting.live}
+        """How far a sitting is, or whether a run that is still being trained has ended; None when there is neither."""
+        asked_id = asked.get("run") if isinstance(asked, dict) else None
+        sitting, run = studio.sittings.look(asked_id), studio.runs.find(asked_id)
+        if sitting:
+            note = {"waiting": "Waiting for another exam to end …", "sitting": f"{sitting.share:.0%} of the blanks are answered."}.get(
+                sitting.state, ""
+            )
+            return {"cursor": 0, "progress": sitting.share if sitting.live else None, "note": note, "state": sitting.state, "final": not sitting.live}
+        if run:
+            state = run.state
+            return {"cursor": 0, "progress": None, "note": "", "state": state, "final": state not in LIVE_STATES}
+        return None
 
     return poll
