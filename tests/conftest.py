@@ -86,4 +86,5 @@ def maskless_folder(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def short_exams(monkeypatch):
     """Runs that tests train sit their exam on one draw of blanks instead of five; the exam's own tests ask for what they need."""
-    monkeypatch.setattr("mlm_gui.services.exams.examination", functools.partial(examination, seeds=(0,)))
+    for module in ("exams", "sittings"):
+        monkeypatch.setattr(f"mlm_gui.services.{module}.examination", functools.partial(examination, seeds=(0,)))

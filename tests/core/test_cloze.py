@@ -52,10 +52,11 @@ def test_every_family_gets_items_of_one_whole_piece(family, corpus, kind):
     questions = cloze_items(lm, split.held_out, split.train, general_paragraphs())
     assert questions
     cloze = ask_cloze(lm, lm, questions)
-    for (_, item), answered in zip(questions, cloze.items, strict=True):
+    for (_, item), answered in list(zip(questions, cloze.items, strict=True))[:8]:
         (blank,) = fill(lm, f"{item.before}[MASK]{item.after}", 50)
-        assert (blank.guesses[0].token == answered.base_guesses[0]) == (answered.base_guesses[0] == blank.guesses[0].token)
-        assert 1 <= answered.base_rank <= len(lm.tokenizer)
+        assert tuple(guess.token for guess in blank.guesses[:3]) == answered.base_guesses == answered.tuned_guesses
+        last_piece = lm.tokenizer(f" {item.answer}", add_special_tokens=False)["input_ids"][-1:]
+        assert lm.tokenizer.decode(last_piece).strip().lower() == item.answer.lower()
 
 
 def test_a_text_without_a_fit_sentence_has_no_items(lm):

@@ -37,7 +37,7 @@ def split(corpus):
 
 @pytest.fixture(scope="module")
 def material(split):
-    return Material("starter", "tuned", "almanac", split.held_out, split.train, general_paragraphs())
+    return Material("starter", "tuned", "almanac", split.held_out, split.train, general_paragraphs()[:15])
 
 
 def report_of(base, tuned, material, seconds=0.0, seeds=(0, 1)):

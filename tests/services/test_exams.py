@@ -1,6 +1,7 @@
 """A run sits its exam, keeps it, and is never lost to it."""
 
 import json
+import shutil
 
 import pytest
 
@@ -16,13 +17,20 @@ from mlm_gui.services.runs import Run, finetune
 TINY = TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1)
 
 
+@pytest.fixture(autouse=True)
+def short_exams():
+    """Here exams are whole: five draws of blanks."""
+
+
 @pytest.fixture
 def run(studio, corpus) -> Run:
     return studio.runs.create(corpus, "starter", TINY, 0.1, 0, owner="ann", name="<b>Almanac</b>")
 
 
-@pytest.fixture
-def trained(run, lm) -> Run:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, corpus, lm) -> Run:
+    """A run that has sat its exam; tests leave it as it is."""
+    run = Run.create(tmp_path_factory.mktemp("examined") / "run", corpus, "starter", TINY, 0.1, 0)
     for _ in finetune(run, lambda name: lm.copy()):
         pass
     return run
@@ -37,10 +45,10 @@ def test_a_finished_run_has_an_exam_that_everybody_reads_alike(trained):
     assert report.sentence in card and "each of them shown as the mask token" in card and f"{report.forgetting.tuned.loss:.3f}" in card
 
 
-def test_sitting_again_gives_the_same_exam_to_the_last_digit(trained, lm):
-    first = read_exam(trained.folder)
-    (trained.folder / "exam.json").unlink()
-    assert examine_again(Run(trained.folder), lambda name: lm.copy()) == first == read_exam(trained.folder)
+def test_sitting_again_gives_the_same_exam_to_the_last_digit(trained, lm, tmp_path):
+    copied = Run(shutil.copytree(trained.folder, tmp_path / "again"))
+    (copied.folder / "exam.json").unlink()
+    assert examine_again(copied, lambda name: lm.copy()) == read_exam(trained.folder) == read_exam(copied.folder)
 
 
 def test_the_record_has_the_shape_of_the_shell(trained):
@@ -86,12 +94,13 @@ def test_a_stopped_run_ends_at_once_and_can_be_examined_later(run, lm):
     assert export_zip(run, run.folder).stat().st_mtime_ns > zipped  # the new card travels along
 
 
-def test_a_run_without_a_model_or_still_training_is_not_examined(run, trained):
-    assert trained is run
-    with run.queue_lock:
-        (run.folder / "events.jsonl").write_text("")
-        with pytest.raises(UserError, match="still being trained"):
-            examine_again(Run(run.folder), None)
+def test_a_run_without_a_model_or_still_training_is_not_examined(run, trained, tmp_path):
+    live = Run(shutil.copytree(trained.folder, tmp_path / "live"))
+    (live.folder / "events.jsonl").unlink()
+    with live.queue_lock:
+        for unfit in (run, live):
+            with pytest.raises(UserError, match="still being trained"):
+                examine_again(unfit, None)
 
 
 @pytest.mark.parametrize(
@@ -115,18 +124,12 @@ def test_a_run_without_a_model_or_still_training_is_not_examined(run, trained):
         lambda record: "[" * 100_000,
     ],
 )
-def test_a_damaged_exam_counts_as_none(run, tmp_path, spoil, lm, report):
-    (run.folder / "exam.json").write_text(spoil(report))
+def test_a_damaged_exam_counts_as_none(run, trained, spoil):
+    content = (trained.folder / "exam.json").read_text(encoding="utf-8")
+    (run.folder / "exam.json").write_text(content, encoding="utf-8")
+    assert read_exam(run.folder) == read_exam(trained.folder)
+    (run.folder / "exam.json").write_text(spoil(json.loads(content)))
     assert read_exam(run.folder) is None
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory, corpus, lm) -> dict:
-    """The exam.json of a run."""
-    folder = tmp_path_factory.mktemp("examined")
-    for _ in finetune(Run.create(folder / "run", corpus, "starter", TINY, 0.1, 0), lambda name: lm.copy()):
-        pass
-    return json.loads((folder / "run" / "exam.json").read_text(encoding="utf-8"))
 
 
 def test_text_that_was_trained_on_is_found_word_for_word_and_nearly(trained):
