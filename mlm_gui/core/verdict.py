@@ -141,12 +141,12 @@ def warnings_of(pairing: Pairing, material: Material) -> tuple[str, ...]:
     ]
     if pairing.num_units < MIN_UNITS:
         warnings.append(
-            f"only {pairing.num_units} different paragraphs are unseen, and a verdict needs {MIN_UNITS}: with fewer, chance alone could look like progress. "
+            f"only {pairing.num_units} different {'paragraph is' if pairing.num_units == 1 else 'paragraphs are'} unseen, and a verdict needs {MIN_UNITS}: with fewer, chance alone could look like progress. "
             "Keep a larger share unseen, or bring more text."
         )
     if pairing.num_masks < MIN_MASKS:
         warnings.append(
-            f"only {pairing.num_masks} blanks were asked, and a verdict needs {MIN_MASKS}: with fewer, the share of right guesses is uncertain by more than "
+            f"only {pairing.num_masks} {'blank was' if pairing.num_masks == 1 else 'blanks were'} asked, and a verdict needs {MIN_MASKS}: with fewer, the share of right guesses is uncertain by more than "
             "7 in 100. Keep a larger share unseen, or bring more text."
         )
     return tuple(warnings)

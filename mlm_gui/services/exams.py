@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 VERSION = 1
 """Of exam.json; a file of another version counts as no exam, and the exam can be sat again."""
 LIVE_STATES = ("queued", "running")
+"""Of a run that waits, trains or sits its exam."""
 
 
 def sit_exam(run, tuned: MaskedLM, load: Callable[[str], MaskedLM], split: Split, stop: Callable[[], bool]) -> Iterator[Examined]:

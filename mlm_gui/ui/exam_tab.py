@@ -1,5 +1,6 @@
 """Tab 5, Exam: does it know the language of the text now, how sure is that, and what did it cost?"""
 
+import hashlib
 from typing import NamedTuple
 
 import gradio as gr
@@ -12,7 +13,7 @@ from mlm_gui.services.exams import read_exam
 from mlm_gui.services.runs import LIVE_STATES, Run
 from mlm_gui.services.sittings import Sitting
 from mlm_gui.services.spreadsheet import as_csv, exam_rows
-from mlm_gui.services.store import new_id, write_whole
+from mlm_gui.services.store import write_whole
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.chart import chart, figure_json
 from mlm_gui.ui.exam_words import BLANK_FACTS, cloze_table, exam_facts, interval_chart, score_table, verdict_of
@@ -238,11 +239,13 @@ def owner(studio: Studio, visitor: str) -> str:
 
 
 def written(studio: Studio, report: Report) -> str:
-    """Path of a CSV file with the report."""
-    folder = studio.home / "exports" / new_id()
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "exam.csv", as_csv(exam_rows(report)))
-    return str(folder / "exam.csv")
+    """Path of a CSV file with the report; the same report is written once, under its own sha256."""
+    content = as_csv(exam_rows(report))
+    path = studio.home / "exports" / hashlib.sha256(content.encode()).hexdigest() / "exam.csv"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    return str(path)
 
 
 def poller(studio: Studio):

@@ -43,5 +43,6 @@ def test_a_run_ends_with_a_verdict_on_the_exam_tab(page, served):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
     page.click("#exam-other button >> nth=0")
+    page.fill("#exam-text textarea", "Leave the pods on the vine until they rattle, <b>then</b> shell them in the dry.")
     page.click("#exam-sit-other")
-    expect(sentence).to_contain_text("No measurable change: the loss on unseen text differs by 0")
+    expect(sentence).to_contain_text("No verdict: only 1 different paragraph is unseen")
