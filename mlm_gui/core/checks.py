@@ -36,3 +36,10 @@ def text(name: str, value: Any, max_characters: int) -> str:
 def readable(text: str) -> str:
     """`text` with U+FFFD in place of NUL and lone surrogates, which neither tokenizers nor JSON can take."""
     return re.sub("[\x00\ud800-\udfff]", "\ufffd", text)
+
+
+def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """`value` when it is among `choices`; raises UserError otherwise."""
+    if value not in choices:
+        raise UserError(f"{name} cannot be {repr(value)[:60]}.", f"It is one of {', '.join(choices)}.", "Choose one of these.")
+    return value

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +47,8 @@ class TrainConfig:
     """Of the chosen, the share shown as the mask token."""
     random_share: float = 0.1
     """Of the chosen, the share shown as a random token; the rest is left as it is."""
+    unit: str = "token"
+    """What is chosen at a time: "token", "word" or "span"; see masking.UNITS."""
     evaluations: int = 8
     """How many times the held-out text is scored on the way, besides before the first step."""
     seed: int = 0
@@ -59,7 +61,7 @@ class TrainConfig:
 
     @property
     def policy(self) -> MaskPolicy:
-        return MaskPolicy(self.mask_rate, self.mask_share, self.random_share)
+        return MaskPolicy(self.mask_rate, self.mask_share, self.random_share, self.unit)
 
 
 _RANGES = (
@@ -164,6 +166,12 @@ class Plan:
     lm: MaskedLM
     config: TrainConfig
 
+    @classmethod
+    def of(cls, lm: MaskedLM, paragraphs: Sequence[str], config: TrainConfig) -> "Plan":
+        """The plan for a text; a sequence that has nothing to hide is left out."""
+        store = tokenize(paragraphs, lm.tokenizer, lm.max_length)
+        return cls(store.where(lambda ids: bool(lm.vocabulary.maskable(ids).any())), lm, config)
+
     @property
     def total_steps(self) -> int:
         steps = sum(len(list(self._epoch(epoch))) for epoch in range(self.config.epochs))
@@ -182,12 +190,23 @@ class Plan:
                 yield pack, self.draw(pack, step)
                 step += 1
 
+    def batch_at(self, step: int) -> tuple[Pack, MaskedBatch]:
+        """The pack and the draw of step 1, 2 …; raises UserError for a step that the run does not have."""
+        first = 1
+        checks.whole("The step", step, 1, self.total_steps)
+        for epoch in range(self.config.epochs):
+            groups = list(self._epoch(epoch))
+            if step < first + len(groups):
+                pack = self.store.pack(groups[step - first])
+                return pack, self.draw(pack, step - 1)
+            first += len(groups)
+        raise AssertionError("total_steps counts every group")
+
     def draw(self, pack: Pack, step: int) -> MaskedBatch:
         """The masks of one step."""
         generator = torch.Generator().manual_seed(_mix(self.config.seed, 2, step))
-        return mask_tokens(
-            pack.input_ids, self.lm.vocabulary.maskable(pack.input_ids), self.config.policy, self.lm.vocabulary, generator, pack.sequences
-        )
+        maskable = self.lm.vocabulary.maskable(pack.input_ids)
+        return mask_tokens(pack.input_ids, maskable, self.config.policy, self.lm.vocabulary, generator, pack.sequences, pack.words)
 
 
 def _mix(seed: int, purpose: int, number: int) -> int:
@@ -202,10 +221,10 @@ def train(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Event]:
     To pause, do not ask for the next event; to stop, close the generator: the weights stay as the last step left them.
     Raises UserError when there is too little text to train or to test on, or when the loss is no longer a number.
     """
-    store, held_out = (tokenize(side, lm.tokenizer, lm.max_length) for side in (split.train, split.held_out))
-    store = store.where(lambda ids: bool(lm.vocabulary.maskable(ids).any()))
+    plan, held_out = Plan.of(lm, split.train, config), tokenize(split.held_out, lm.tokenizer, lm.max_length)
+    store = plan.store
     _check_enough(store, held_out, lm)
-    plan, exam = Plan(store, lm, config), Exam.of(held_out, config.policy, lm)
+    exam = Exam.of(held_out, config.policy, lm)
     total_steps = plan.total_steps
     peak_rate = config.learning_rate or default_learning_rate(lm)
     evaluate_at = {round(total_steps * (i + 1) / config.evaluations) for i in range(config.evaluations)}
