@@ -59,8 +59,13 @@ class Draw:
     tokens: tuple[DrawnToken, ...]
     policy: MaskPolicy
     seed: int
-    num_padding: int = 0
-    """Padding that the tutorial would add; 0 unless the draw is told as the tutorial does it."""
+    as_taught: bool = False
+    """True when labels and padding are the tutorial's."""
+
+    @property
+    def num_padding(self) -> int:
+        """Padding that the tutorial adds to the row."""
+        return max(0, TUTORIAL_LENGTH - len(self.tokens)) if self.as_taught else 0
 
     @property
     def num_maskable(self) -> int:
@@ -131,9 +136,7 @@ def draw_masks(
     told = draw_of(tokenizer, pack, batch, policy, seed, ["force" if forced else "forbid" if out else "" for forced, out in zip(*marks, strict=True)])
     if not as_taught:
         return told
-    return replace(
-        told, tokens=tuple(replace(token, label=token.id) for token in told.tokens), num_padding=max(0, TUTORIAL_LENGTH - len(told.tokens))
-    )
+    return replace(told, tokens=tuple(replace(token, label=token.id) for token in told.tokens), as_taught=True)
 
 
 def draw_of(tokenizer, pack: Pack, batch: MaskedBatch, policy: MaskPolicy, seed: int, marks: list[str] | None = None, sequence: int = 0) -> Draw:

@@ -14,23 +14,25 @@ def twin_of(draw: Draw, text: str, folder: str, max_length: int = 512) -> str:
     return (_plain if draw.policy.unit == "token" else _with_package)(draw, text, folder, max_length)
 
 
-def run_twin(folder: str, step: int, sequence: int) -> str:
-    """Python that draws one sequence of one step of a run, by the trainer's own plan. folder: the run's. sequence: from 1."""
+def run_twin(folder: str, model: str, step: int, sequence: int) -> str:
+    """Python that draws one sequence of one step of a run, by the trainer's own plan. folder: the run's. model: what it started from. sequence: from 1."""
     return f"""\
-# The batch of a run depends on its text, its split and its settings, so this asks the trainer's own plan.
+# The batch of a run depends on its whole text, its split and its settings, so this asks the trainer's own plan.
 from pathlib import Path
 
-from mlm_gui.services.limits import LAPTOP
+from mlm_gui import MaskedLM
+from mlm_gui.core.training import Plan
 from mlm_gui.services.runs import Run
-from mlm_gui.services.studio import Studio
 
 run = Run(Path({_quoted(folder)}))
-pack, batch = Studio.open(run.folder.parents[1], LAPTOP).laboratory.plan(run).batch_at({step})
+split = run.corpus.split(run.job.held_out, run.job.split_seed)
+plan = Plan.of(MaskedLM.load({_quoted(model)}), split.train, run.job.config)
+pack, batch = plan.batch_at({step})
 
-sequence = {sequence} - 1
-start = int(pack.lengths[:sequence].sum())
-here = slice(start, start + int(pack.lengths[sequence]))
-ids, input_ids, labels = pack.input_ids[here], batch.input_ids[here], batch.labels[here]
+sequence = {sequence - 1}
+ids = pack.input_ids.split(pack.lengths.tolist())[sequence]
+input_ids = batch.input_ids.split(pack.lengths.tolist())[sequence]
+labels = batch.labels.split(pack.lengths.tolist())[sequence]
 """
 
 
@@ -41,7 +43,7 @@ def _plain(draw: Draw, text: str, folder: str, max_length: int) -> str:
         f"chosen[{forced}] = True  # your marks\n" if forced else ""
     )
     at_least_one = "if not chosen.any():  # a text needs at least one blank\n    chosen[draws.where(offered, 1).argmin()] = bool(offered.any())\n"
-    labels = "ids.clone()  # as the tutorial has it" if draw.num_padding else "torch.where(chosen, ids, -100)"
+    labels = "ids.clone()  # as the tutorial has it" if draw.as_taught else "torch.where(chosen, ids, -100)"
     return f"""\
 # torch and transformers are all it needs.
 import torch
@@ -69,7 +71,7 @@ input_ids[chosen & (kinds < {policy.mask_share!r})] = tokenizer.mask_token_id
 def _with_package(draw: Draw, text: str, folder: str, max_length: int) -> str:
     policy = draw.policy
     marks = "".join(f", {name}={_places(draw, mark)}" for name, mark in (("force", "force"), ("forbid", "forbid")) if _places(draw, mark))
-    taught = ", as_taught=True" if draw.num_padding else ""
+    taught = ", as_taught=True" if draw.as_taught else ""
     return f"""\
 # Whole words and spans need mlm_gui's own rules for where a word begins, so this calls them.
 import torch
