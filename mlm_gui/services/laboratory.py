@@ -16,7 +16,9 @@ from mlm_gui.services.models import Models
 from mlm_gui.services.runs import Run
 
 MAX_PARAGRAPHS = 2_000
-"""A longer text is judged by so many of its first paragraphs."""
+"""A longer text is judged by so many of its first paragraphs, """
+MAX_CHARACTERS = 1_000_000
+"""and by so many of their first characters."""
 KEPT = 6
 Made = TypeVar("Made")
 
@@ -40,21 +42,21 @@ class Laboratory:
         )
 
     def sequences(self, corpus: Corpus, model: str) -> tuple[TokenStore, Vocabulary]:
-        """The first MAX_PARAGRAPHS paragraphs as this model's tokenizer cuts them."""
+        """The beginning of the text as this model's tokenizer cuts them."""
 
         def make() -> tuple[TokenStore, Vocabulary]:
             tokenizer = self._models.tokenizer(model)
             longest = min(LONGEST_SEQUENCE, tokenizer.model_max_length)
-            return tokenize(corpus.paragraphs[:MAX_PARAGRAPHS], tokenizer, longest), Vocabulary.of(tokenizer)
+            return tokenize(_beginning(corpus), tokenizer, longest), Vocabulary.of(tokenizer)
 
         return self._once(("sequences", corpus.fingerprint, model), make)
 
     def budget(self, corpus: Corpus, model: str, rate: float) -> LossBudget:
-        """The positions in the tutorial's loss over the first MAX_PARAGRAPHS paragraphs."""
+        """The positions in the tutorial's loss over the beginning of the text."""
 
         return self._once(
             ("budget", corpus.fingerprint, model, rate),
-            lambda: tutorial_budget(corpus.paragraphs[:MAX_PARAGRAPHS], self._models.tokenizer(model), rate),
+            lambda: tutorial_budget(_beginning(corpus), self._models.tokenizer(model), rate),
         )
 
     def _once(self, key: tuple, make: Callable[[], Made]) -> Made:
@@ -65,3 +67,13 @@ class Laboratory:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
             return self._kept[key]
+
+
+def _beginning(corpus: Corpus) -> list[str]:
+    """The first paragraphs, as many as are looked at; the last of them may be cut."""
+    paragraphs, left = [], MAX_CHARACTERS
+    for paragraph in corpus.paragraphs[:MAX_PARAGRAPHS]:
+        if left > 0:
+            paragraphs.append(paragraph[:left])
+            left -= len(paragraph)
+    return paragraphs
