@@ -7,10 +7,10 @@ const fillCells = (row, texts, scope) => fill(row, texts, () => make(scope || !r
   say(cell, text);
 });
 const render = () => {
-  const {columns = [], rows = []} = props.value || {};
+  const {columns = [], rows = '[]'} = props.value || {};
   if (!head.firstChild) head.append(make('tr'));
   fillCells(head.firstChild, columns, 'col');
-  fill(body, rows, () => make('tr'), (row, texts) => fillCells(row, texts));
+  fill(body, JSON.parse(rows), () => make('tr'), (row, texts) => fillCells(row, texts));
 };
 watch('value', render);
 render();

@@ -47,9 +47,9 @@ const setChip = (chip, token) => {
   say(ids.lastChild, token.label === undefined ? '' : String(token.label).replace('-', '−'));
   ids.lastChild.className = token.label === -100 ? 'passed-over' : '';
 };
-const tokens = () => (props.value || {}).tokens || [];
+let tokens = [];
 const tell = index => {
-  const token = tokens()[index];
+  const token = tokens[index];
   if (!token) { say(note, (props.value || {}).hint || HINT); return; }
   const asked = token.label === -100 ? 'label −100, nothing to guess here' : 'label ' + token.label;
   say(note, [token.text + (token.old ? ', instead of ' + token.old : ''), token.why, ...(token.fate === 'padding' ? [] : ['id ' + token.id, asked])].join(' · '));
@@ -72,10 +72,11 @@ KEY.forEach(([fate, text, words, mark]) => {
 });
 
 const render = () => {
+  tokens = JSON.parse((props.value || {}).tokens || '[]');
   say(heading, (props.value || {}).heading);
   heading.hidden = !heading.textContent;
   strip.classList.toggle('with-ids', Boolean((props.value || {}).rows));
-  fill(strip, tokens(), () => { const chip = newChip('button'); chip.type = 'button'; chip.tabIndex = -1; return chip; }, (chip, token) => {
+  fill(strip, tokens, () => { const chip = newChip('button'); chip.type = 'button'; chip.tabIndex = -1; return chip; }, (chip, token) => {
     setChip(chip, token);
     const spoken = token.text + ', ' + (SPOKEN[token.fate] || token.fate) + (token.old ? ', instead of ' + token.old : '') + (token.mark ? ', ' + OWN[token.mark].spoken : '');
     if (chip.getAttribute('aria-label') !== spoken) chip.setAttribute('aria-label', spoken);

@@ -1,9 +1,9 @@
 // Steps through one draw: each step adds a row under the tokens and shows both versions of its code.
 const [back, on] = element.querySelectorAll('.moves button'), where = find('.where'), words = find('.words'), codes = element.querySelectorAll('pre');
 const scroll = find('.scroll'), head = find('thead'), body = find('tbody');
-let at = 0;
+let at = 0, draw = {};
 scroll.setAttribute('aria-label', settings.caption + ', a table that scrolls sideways');
-const steps = () => (props.value || {}).steps || [];
+const steps = () => draw.steps || [];
 
 const fillRow = (row, name, cells, tag, lit) => {
   if (!row.firstChild) { const title = make('th'); title.scope = 'row'; row.append(title); }
@@ -29,7 +29,7 @@ const render = () => {
   back.disabled = at === 0;
   on.disabled = at === all.length - 1;
   if (!head.firstChild) head.append(make('tr'));
-  fillRow(head.firstChild, 'piece', props.value.tokens, 'th');
+  fillRow(head.firstChild, 'piece', draw.tokens, 'th');
   fill(body, all.slice(0, at + 1), () => make('tr'), (row, item, index) => {
     fillRow(row, item.name, item.cells, 'td', item.lit);
     row.classList.toggle('now', index === at);
@@ -48,5 +48,6 @@ find('.moves').addEventListener('keydown', event => {
   event.preventDefault();
   move(by);
 });
-watch('value', render);
-render();
+const take = () => { draw = JSON.parse((props.value || {}).draw || '{}'); render(); };
+watch('value', take);
+take();

@@ -146,7 +146,7 @@ def draw_of(tokenizer, pack: Pack, batch: MaskedBatch, policy: MaskPolicy, seed:
     batch, marks = batch.at(here), marks or [""] * int(pack.lengths[sequence])
     columns = (pack.input_ids[here], batch.input_ids, batch.labels, batch.fates, batch.draws, batch.thresholds, pack.continues[here], batch.rescued)
     rows = list(zip(*(column.tolist() for column in columns), marks, strict=True))
-    spelling = {token_id: spelled(tokenizer, token_id) for row in rows for token_id in row[:2]}
+    spelling = {token_id: spelled(tokenizer, token_id) for token_id in {token_id for row in rows for token_id in row[:2]}}
     roles = _roles(tokenizer)
     tokens = []
     for token_id, input_id, label, fate, number, threshold, continues, rescued, mark in rows:

@@ -12,5 +12,5 @@ TEMPLATE = '<div class="scroll" role="region" tabindex="0"><table><caption></cap
 
 
 def account(label: str, **kw: Any) -> gr.HTML:
-    """A table whose first column names its rows. value: `{"columns": [str], "rows": [[str]]}`."""
-    return component("account", label, TEMPLATE, {"columns": [], "rows": []}, **kw)
+    """A table whose first column names its rows. value: `{"columns": [str], "rows": JSON text of [[str]]}`; text for the reason told in chips.py."""
+    return component("account", label, TEMPLATE, {"columns": [], "rows": "[]"}, **kw)

@@ -1,5 +1,7 @@
 """A draw as the values of the components that show it: chips, facts, steps, counts, loss budget, table."""
 
+import json
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -58,7 +60,7 @@ def chip_values(draw: Draw, rows: bool, heading: str = "", hint: str = "") -> di
     if draw.num_padding:
         why = f"the tutorial fills every row up to {len(draw.tokens) + draw.num_padding}; padding is protected, but its labels count in the loss"
         tokens.append({"text": f"+ {draw.num_padding} padding", "old": "", "fate": "padding", "joined": False, "why": why})
-    return {"tokens": tokens, "legend": True, "rows": rows, "heading": heading, "hint": hint}
+    return {"tokens": json.dumps(tokens), "legend": True, "rows": rows, "heading": heading, "hint": hint}
 
 
 def step_values(draw: Draw) -> dict:
@@ -67,7 +69,7 @@ def step_values(draw: Draw) -> dict:
         {"name": step.name, "words": step.words, "theirs": step.theirs, "ours": step.ours, "cells": step.cells, "lit": step.lit}
         for step in steps_of(draw)
     ]
-    return {"tokens": [token.token for token in draw.tokens], "steps": steps}
+    return {"draw": json.dumps({"tokens": [token.token for token in draw.tokens], "steps": steps})}
 
 
 def table_values(draw: Draw) -> dict:
@@ -86,7 +88,7 @@ def table_values(draw: Draw) -> dict:
         ]
         for place, token in enumerate(draw.tokens)
     ]
-    return {"columns": ["place", "piece", "id", "number", "fate", "the model sees", "its id", "label", "why"], "rows": rows}
+    return {"columns": ["place", "piece", "id", "number", "fate", "the model sees", "its id", "label", "why"], "rows": json.dumps(rows)}
 
 
 def count_values(draw: Draw) -> dict:

@@ -43,7 +43,7 @@ def build(studio: Studio, session: Session) -> MaskingTab:
                 step, sequence, earlier, later = batch_form()
         with gr.Column(min_width=320, scale=3):
             with gr.Column(elem_classes="card"):
-                tokens = chips("Word pieces and what became of them", value={"tokens": [], "legend": True}, elem_id="mask-tokens")
+                tokens = chips("Word pieces and what became of them", value={"tokens": "[]", "legend": True}, elem_id="mask-tokens")
                 with_ids = gr.Checkbox(False, label="ids and labels under each piece", elem_id="mask-ids")
             with gr.Column(elem_classes="card") as typed:
                 text, paragraph, following = text_form()
@@ -64,7 +64,6 @@ def build(studio: Studio, session: Session) -> MaskingTab:
         asked.epoch,
         asked.drawn,
         with_ids,
-        part,
         step,
         sequence,
     ):
@@ -72,7 +71,6 @@ def build(studio: Studio, session: Session) -> MaskingTab:
     for widget in (text, asked.model):
         on(widget.change, draw, studio, inputs, view, **last)
     for event, handler, given, changed in (
-        (again.click, reseed, None, asked.seed),
         (clear.click, no_marks, None, marks),
         (asked.rule.input, apply_rule, asked.rule, [asked.rate, asked.mask_share, asked.random_share, asked.unit, asked.drawn]),
         (source.input, look_at, [session.visitor, session.run_id, source], [of_text, of_batch, typed, step, sequence]),
@@ -80,15 +78,12 @@ def build(studio: Studio, session: Session) -> MaskingTab:
         (later.click, later_sequence, [session.visitor, session.run_id, step, sequence], [step, sequence]),
     ):
         on(on(event, handler, studio, given, changed).success, draw, studio, inputs, view)
+    on(again.click, reseed, studio, inputs, [asked.seed, *view])
+    on(part.input, open_part, studio, inputs, view, **last)
     on(tokens.pick, pick, studio, inputs, view)
     on(paragraph.input, paragraph_text, studio, [session.text_id, paragraph], text, **last)
     on(following.click, next_paragraph, studio, [session.text_id, paragraph], [paragraph, text])
     return MaskingTab(view, text, paragraph, inputs, asked.model)
-
-
-def reseed(studio: Studio) -> int:
-    """A new seed."""
-    return secrets.randbelow(10_000)
 
 
 def no_marks(studio: Studio) -> str:
@@ -151,6 +146,19 @@ def draw(studio: Studio, *values) -> MaskingView:
     if asked.source == BATCH:
         return batch_view(studio, asked)
     return text_view(studio, asked, drawn_by(studio, asked, *places_of(asked)))
+
+
+def reseed(studio: Studio, *values) -> tuple:
+    """A new seed, and its draw."""
+    seed = secrets.randbelow(10_000)
+    return seed, *draw(studio, *Asked(*values)._replace(seed=seed))
+
+
+def open_part(studio: Studio, *values) -> MaskingView:
+    """Opens one part and closes the others."""
+    view = draw(studio, *values)
+    first = MaskingView._fields.index("steps")
+    return MaskingView(*view[:first], *({**part, "visible": "value" in part} for part in view[first:]))
 
 
 def pick(studio: Studio, event: gr.EventData, *values) -> MaskingView:

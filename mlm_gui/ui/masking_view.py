@@ -117,7 +117,7 @@ def text_view(studio: Studio, asked: Asked, told: Draw) -> MaskingView:
         draw_views.fact_values(told),
         draw_views.chip_values(told, bool(asked.with_ids), hint=HINT),
         f"{checksum_of(asked)}|{marked}" if marked else "",
-        gr.Button(interactive=bool(marked)),
+        gr.skip() if bool(asked.marks) == bool(marked) else gr.Button(interactive=bool(marked)),
         *closer(studio, asked, told, corpus, asked.model, code),
     )
 
@@ -126,7 +126,7 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
     """One paragraph of one batch of the run, exactly as the trainer draws it."""
     run = studio.visible(asked.run_id, asked.visitor)
     if run is None:
-        nothing = {"tokens": [], "legend": False, "hint": NO_RUN}
+        nothing = {"tokens": "[]", "legend": False, "hint": NO_RUN}
         return MaskingView({"facts": []}, nothing, gr.skip(), gr.skip(), *[gr.update(visible=False)] * (len(MaskingView._fields) - 4))
     plan, job = studio.laboratory.plan(run), run.job
     step = checks.whole("The step", asked.step, 1, plan.total_steps)
@@ -150,7 +150,7 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
 
 
 def closer(studio: Studio, asked: Asked, told: Draw, corpus: Callable[[], Corpus], model: str, code: Callable[[], str]) -> list:
-    """The part that is open, filled; the others are hidden and cost nothing."""
+    """The part that is open, filled; the others are left as they are and cost nothing."""
 
     def spread() -> dict:
         store, vocabulary = studio.laboratory.sequences(corpus(), model)
@@ -165,7 +165,7 @@ def closer(studio: Studio, asked: Asked, told: Draw, corpus: Callable[[], Corpus
         ("Code", code),
         ("Table", lambda: draw_views.table_values(told)),
     )
-    return [gr.update(value=value(), visible=True) if name == asked.part else gr.update(visible=False) for name, value in parts]
+    return [gr.update(value=value()) if name == asked.part else gr.skip() for name, value in parts]
 
 
 def folder_of(studio: Studio, model: str) -> str:

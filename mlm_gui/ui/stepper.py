@@ -21,6 +21,7 @@ TEMPLATE = """
 def stepper(label: str, **kw: Any) -> gr.HTML:
     """Steps through a draw in the browser, by its buttons or the left and right arrow keys.
 
-    value: `{"tokens": [str], "steps": [{"name": str, "words": str, "theirs": code, "ours": code, "cells": [str, one a token], "lit": [bool]}]}`.
+    value: `{"draw": JSON text of {"tokens": [str], "steps": [{"name": str, "words": str, "theirs": code, "ours": code, "cells": [str, one a token], "lit":
+    [bool]}]}}`; text for the reason told in chips.py.
     """
-    return component("stepper", label, TEMPLATE, {"tokens": [], "steps": []}, **kw)
+    return component("stepper", label, TEMPLATE, {"draw": ""}, **kw)
