@@ -13,11 +13,15 @@ from mlm_gui.ui.training_tab import UNIT_NAMES, model_choices
 
 EXAMPLE = "Begin the morning by saying to thyself, I shall meet with the busybody, the ungrateful, arrogant, deceitful, envious, unsocial."
 TEXT, BATCH = "a text", "the next batch of the run"
+"""What can be looked at."""
 TUTORIAL = "Tutorial"
+"""The rule as the tutorial has it: its labels and its padding are shown too."""
 RULES = {"Recommended": (15, 80, 10, "token", "anew each pass"), TUTORIAL: (15, 100, 0, "token", "once")}
 """Values of rate, mask_share, random_share, unit and drawn."""
 MAX_PASSES = 10
+"""Passes over the text that the slider reaches."""
 PARTS = ("Step by step", "Counts", "Loss budget", "Code", "Table")
+"""What can be opened for a closer look, one at a time."""
 HOW_TO_READ = (
     "Each bar counts paragraphs. In a short one a few pieces more or less change the share a lot, so the bars spread around the rule; "
     "the dashed line is how far chance alone spreads them."

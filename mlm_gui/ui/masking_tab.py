@@ -80,7 +80,7 @@ def build(studio: Studio, session: Session) -> MaskingTab:
         on(on(event, handler, studio, given, changed).success, draw, studio, inputs, view)
     on(again.click, reseed, studio, inputs, [asked.seed, *view])
     on(part.input, open_part, studio, inputs, view, **last)
-    on(tokens.pick, pick, studio, inputs, view)
+    on(tokens.pick, pick, studio, inputs, view, **last)
     on(paragraph.input, paragraph_text, studio, [session.text_id, paragraph], text, **last)
     on(following.click, next_paragraph, studio, [session.text_id, paragraph], [paragraph, text])
     return MaskingTab(view, text, paragraph, inputs, asked.model)

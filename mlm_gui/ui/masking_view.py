@@ -155,6 +155,8 @@ def closer(studio: Studio, asked: Asked, told: Draw, corpus: Callable[[], Corpus
     def spread() -> dict:
         store, vocabulary = studio.laboratory.sequences(corpus(), model)
         shares, sizes = chosen_shares(store, told.policy, vocabulary, told.seed)
+        if not len(shares):
+            return {"fig": None, "run": None, "empty": "No paragraph of this text has a piece that this model could hide."}
         return {"fig": figure_json(draw_views.histogram(shares, sizes, told.policy)), "run": None, "empty": ""}
 
     parts = (
