@@ -32,7 +32,7 @@ ODD_TEXTS = {
 @pytest.mark.parametrize("unit", UNITS)
 def test_what_the_lab_shows_is_what_the_trainer_draws_batch_for_batch(lm, corpus, unit):
     split = corpus.split(0.1, 0)
-    config, trained, fed = TrainConfig(epochs=2, max_steps=5, tokens_per_step=512, evaluations=1, unit=unit, seed=3), lm.copy(), []
+    config, trained, fed = TrainConfig(epochs=2, tokens_per_step=128, evaluations=1, unit=unit, seed=3), lm.copy(), []
     ask = trained.logits_at
 
     def listen(pack, input_ids, wanted):
@@ -43,8 +43,8 @@ def test_what_the_lab_shows_is_what_the_trainer_draws_batch_for_batch(lm, corpus
     trained.logits_at = listen
     list(train(trained, Split(split.train[:9], split.held_out[:2]), config))
     plan = Plan.of(lm, split.train[:9], config)
-    assert len(fed) == plan.total_steps == 5
-    for step in (5, 1, 4, 2, 3):
+    assert len(fed) == plan.total_steps >= 4
+    for step in range(plan.total_steps, 0, -1):
         pack, batch = plan.batch_at(step)
         tokens = [
             token for number in range(len(pack.lengths)) for token in draw_of(lm.tokenizer, pack, batch, config.policy, 3, sequence=number).tokens
