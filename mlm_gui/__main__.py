@@ -15,6 +15,8 @@ from mlm_gui.services import environment
 from mlm_gui.services.limits import LAPTOP, PROFILES
 
 INTERRUPTED = 130
+UNITS = ("token", "word", "span")
+"""As core.masking has them; said again here because the shell's help loads no torch."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     mask.add_argument("--model", default="starter")
     mask.add_argument("--rate", type=float, default=0.15, help="chance of each token to be chosen (default: 0.15)")
     mask.add_argument("--seed", type=int, default=0)
-    mask.add_argument("--unit", choices=["token"], default="token")
+    mask.add_argument("--unit", choices=UNITS, default="token", help="what is chosen at a time (default: token)")
 
     train = command("train", "trains a model on texts, into a run folder", _train)
     train.add_argument("files", nargs="+", metavar="FILE")
@@ -78,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--learning-rate", type=float, help="peak rate; 0 chooses one for the model's size")
     train.add_argument("--tokens-per-step", type=int)
     train.add_argument("--mask-rate", type=float)
+    train.add_argument("--unit", choices=UNITS, help="what is chosen at a time: a token, a whole word or a span of words")
     train.add_argument("--seed", type=int, help="decides the split, the order and every mask")
     _home_option(train)
 
@@ -188,7 +191,8 @@ def _mask(options: argparse.Namespace) -> None:
     from mlm_gui.core.draw import as_record, draw_masks
     from mlm_gui.core.masking import MaskPolicy
 
-    draw = draw_masks(_studio(options).models.tokenizer(options.model), options.text, MaskPolicy(rate=options.rate), options.seed)
+    policy = MaskPolicy(rate=options.rate, unit=options.unit)
+    draw = draw_masks(_studio(options).models.tokenizer(options.model), options.text, policy, options.seed)
     if options.json:
         _print(as_record(draw))
         return
@@ -204,7 +208,7 @@ def _train(options: argparse.Namespace) -> None:
     from mlm_gui.core.documents import Corpus
     from mlm_gui.services.runs import Run, finetune
 
-    changes = {name: getattr(options, name) for name in ("epochs", "max_steps", "learning_rate", "tokens_per_step", "mask_rate", "seed")}
+    changes = {name: getattr(options, name) for name in ("epochs", "max_steps", "learning_rate", "tokens_per_step", "mask_rate", "unit", "seed")}
     config = dataclasses.replace(RECIPES[options.recipe], **{name: value for name, value in changes.items() if value is not None})
     studio = _studio(options)
     corpus = Corpus.from_files(options.files)

@@ -71,9 +71,9 @@ class Exam:
         questions = []
         for sequences in packs(held_out.lengths, TOKENS_PER_PACK, order):
             pack = held_out.pack(sequences)
-            questions.append(
-                (pack, mask_tokens(pack.input_ids, lm.vocabulary.maskable(pack.input_ids), policy, lm.vocabulary, generator, pack.sequences))
-            )
+            maskable = lm.vocabulary.maskable(pack.input_ids)
+            batch = mask_tokens(pack.input_ids, maskable, policy, lm.vocabulary, generator, pack.sequences, pack.words)
+            questions.append((pack, batch))
         return cls(tuple(questions), order)
 
 

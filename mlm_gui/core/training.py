@@ -49,7 +49,7 @@ class Training:
         self.lm, self.config, self._stop = lm, config, stop
         self._device = Device(config.precision)
         lm.model.to(self._device.device)
-        self.plan = Plan.of(split.train, lm.tokenizer, lm.max_length, config, folder)
+        self.plan = Plan.of(lm, split.train, config, folder)
         held_out = tokenize(some_of(split.held_out), lm.tokenizer, lm.max_length)
         _check_enough(self.plan.pieces[0], held_out, lm)
         self._exam = Exam.of(held_out, EXAM_POLICY, lm)

@@ -56,8 +56,9 @@ def build(studio: Studio) -> gr.Blocks:
         listed = on(known.then, playground_tab.refresh, studio, [session.visitor, session.run_id], playground.view)
         on(listed.then, playground_tab.ask, studio, playground.question, playground.answer)
         on(known.then, exam_tab.refresh, studio, [session.visitor, session.run_id], exam.refreshed)
-        on(known.then, list_models, studio, session.visitor, training.model)
-        on(training.finished.then, list_models, studio, session.visitor, training.model)
+        for models in (training.model, masks.model):
+            on(known.then, list_models, studio, session.visitor, models)
+            on(training.finished.then, list_models, studio, session.visitor, models)
         for changed in text.changed:
             on(changed.success, first_paragraph, studio, [session.text_id], [masks.paragraph, masks.text])
         on(pill.open, open_training, studio, None, tabs)

@@ -24,6 +24,7 @@ RECIPE_NAMES = {
     "Thorough (8 passes)": "thorough",
     "Tutorial (as taught)": "tutorial",
 }
+UNIT_NAMES = [("a piece (token)", "token"), ("a whole word", "word"), ("a span of words", "span")]
 CONFIG_FIELDS = tuple(field.name for field in dataclasses.fields(TrainConfig))
 BLANK_FACTS = [{"name": name, "value": "–", "extra": ""} for name in ("loss on unseen text", "right first guess", "speed", "time left")]
 EMPTY = {"fig": None, "run": None, "facts": BLANK_FACTS, "empty": "No run yet. Bring a text, then press Start training: the line appears here."}
@@ -142,6 +143,9 @@ def settings_form() -> list[gr.components.Component]:
             step=0.05,
             label="of those, swapped for a random piece",
             info="BERT's rule is 0.1; what is left stays as it is.",
+        ),
+        "unit": gr.Radio(
+            UNIT_NAMES, value=default.unit, label="chosen at a time", info="Whole words and spans are harder to guess than single pieces."
         ),
         "evaluations": gr.Slider(1, 50, default.evaluations, step=1, label="tests on the way", info="How often the unseen text is scored."),
         "schedule": gr.Dropdown(

@@ -225,7 +225,9 @@ def test_whole_settings_sent_as_fractions_become_whole():
 def test_every_setting_has_a_range_or_belongs_to_the_policy():
     from mlm_gui.core.config import _RANGES
 
-    assert {name for name, *_ in _RANGES} | {"mask_rate", "mask_share", "random_share"} == {field.name for field in dataclasses.fields(TrainConfig)}
+    assert {name for name, *_ in _RANGES} | {"mask_rate", "mask_share", "random_share", "unit"} == {
+        field.name for field in dataclasses.fields(TrainConfig)
+    }
 
 
 def test_the_recipes_are_valid():
