@@ -72,9 +72,10 @@ class Models:
             return compare(self._kept(base), self._kept(tuned), text, top_k)
 
     def _kept(self, name: str) -> MaskedLM:
-        key = self.resolve(name)
+        place = self.resolve(name)
+        key = place + _version(place)
         if key not in self._loaded:
-            self._loaded[key] = self._named(MaskedLM.load(key), name)
+            self._loaded[key] = self._named(MaskedLM.load(place), name)
             while len(self._loaded) > KEPT_MODELS:
                 self._loaded.popitem(last=False)
         self._loaded.move_to_end(key)
@@ -84,6 +85,14 @@ class Models:
     def _named(lm: MaskedLM, name: str) -> MaskedLM:
         lm.name = name
         return lm
+
+
+def _version(place: str) -> str:
+    """Tells the model of a run that went on from the one it had before; empty for what is no folder."""
+    try:
+        return f"@{(Path(place) / 'config.json').stat().st_mtime_ns}"
+    except (OSError, ValueError):
+        return ""
 
 
 def _exists(name: str) -> bool:
