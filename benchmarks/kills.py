@@ -14,6 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # a process that forks may hold no threads, and sums stay the same to the last bit
@@ -24,7 +25,8 @@ from transformers import BertConfig, BertForMaskedLM
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Corpus
 from mlm_gui.core.events import Stepped
-from mlm_gui.core.model import ASSETS, MaskedLM, load_tokenizer
+from mlm_gui.core.loading import ASSETS, load_tokenizer
+from mlm_gui.core.model import MaskedLM
 from mlm_gui.services.checkpoints import PARTIAL
 from mlm_gui.services.run import Run
 from mlm_gui.services.runs import finetune
@@ -52,14 +54,14 @@ def main() -> None:
 def measure(folder: Path, num_kills: int, chance: random.Random) -> dict:
     """Figures of `num_kills` kills; everything is written under `folder`, all torch operations happen in forked processes."""
     began, killed, in_writes, lost, runs = time.monotonic(), 0, 0, 0, 0
-    wait_for(fork(lambda: build_model(folder / "model")))
+    wait_for(fork(partial(build_model, folder / "model")))
     corpus = Corpus.from_files([ASSETS / "samples" / "seed-almanac.txt"])
 
     def new_run(name: str) -> Run:
         return Run.create(folder / name, corpus, str(folder / "model"), CONFIG, 0.02, 0)
 
     undisturbed = new_run("undisturbed")
-    wait_for(fork(lambda: train(undisturbed.folder)))
+    wait_for(fork(partial(train, undisturbed.folder)))
     expected = Run(undisturbed.folder).history().losses
     resumed, most_bytes = 0, 0
     while killed < num_kills:
@@ -72,7 +74,7 @@ def measure(folder: Path, num_kills: int, chance: random.Random) -> dict:
             in_writes += any((run.folder / "checkpoints").glob(f"*{PARTIAL}"))
             most_bytes = max(most_bytes, run.checkpoints.bytes_used)
         while Run(run.folder).state != "finished":
-            if wait_for(fork(lambda: train(run.folder))):
+            if wait_for(fork(partial(train, run.folder))):
                 break
         after = Run(run.folder)
         lost += after.state != "finished" or after.history().losses != expected
@@ -93,7 +95,7 @@ def measure(folder: Path, num_kills: int, chance: random.Random) -> dict:
 def kill(run: Run, chance: random.Random) -> bool:
     """Starts a process that trains the run and kills it; False when the run had ended before."""
     heard, said = os.pipe()
-    process = fork(lambda: train(run.folder, said))
+    process = fork(partial(train, run.folder, said))
     os.close(said)
     if chance.random() > 0.2:
         os.read(heard, 1)  # its first step, or its end
