@@ -137,9 +137,10 @@ def cannot_write(what: str, error: Exception) -> CannotWrite:
 def bytes_in(folder: Path) -> int:
     """Bytes of all files under a folder; one that goes while it is counted counts nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.stat().st_size if path.is_file() else 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(place) / name).stat().st_size
     return total
 
 
@@ -180,10 +181,11 @@ def _read_manifest(folder: Path) -> dict:
     if manifest.get("format") != FORMAT:
         raise _Damaged("another version of the program wrote it")
     for name in (TENSORS, NUMBERS):
-        path = folder / name
-        if not path.is_file():
-            raise _Damaged(f"its {name} is missing")
-        if path.stat().st_size != manifest["files"][name]["bytes"]:
+        try:
+            size = (folder / name).stat().st_size
+        except OSError:
+            raise _Damaged(f"its {name} is missing") from None
+        if size != manifest["files"][name]["bytes"]:
             raise _Damaged(f"its {name} is not whole")
     return manifest
 

@@ -8,8 +8,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from filelock import Timeout
-
 from mlm_gui.core.events import Event, Finished, Paused, Queued, Stepped
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.errors import UserError
@@ -86,7 +84,7 @@ class Trainer:
                 self._check_room(owner)
                 self._put_again(_Turn(run))
             else:
-                turn.is_wanted_again = turn.pause.is_set() or turn.is_one_step
+                turn.is_wanted_again = turn.pause.is_set() or turn.is_one_step or run.state == "paused"
                 turn.is_one_step = False
                 turn.pause.clear()
 
@@ -188,8 +186,9 @@ class Trainer:
             raise UserError("This run cannot go on.", "It belongs to somebody else.", "Choose one of your own.")
         if run.state not in RESUMABLE_STATES:
             raise UserError("This run cannot go on.", f"It is {run.state}.", "Choose a run that was paused, stopped or interrupted.")
-        if config.epochs > self._limits.max_epochs:
-            raise UserError("This run cannot go on.", f"This server allows {self._limits.max_epochs} passes over the text.", "Start a shorter run.")
+        if config.epochs > self._limits.max_epochs or config.max_steps > self._limits.max_steps:
+            allowed = f"This server allows {self._limits.max_epochs} passes over the text and {self._limits.max_steps:,} steps."
+            raise UserError("This run cannot go on.", allowed, "Start a shorter run.")
 
     def _put_again(self, turn: _Turn, first: bool = False) -> None:
         """Like `_put`, for a run that has begun; where that cannot be written nothing is changed. Raises UserError."""
@@ -209,10 +208,7 @@ class Trainer:
 
     def _put(self, turn: _Turn, first: bool = False) -> None:
         self._check_open()
-        try:
-            turn.run.queue_lock.acquire(timeout=0)
-        except Timeout:
-            raise UserError("This run is being trained already.", "Another program works in its folder.", "Wait until it ends.") from None
+        turn.run.hold()
         self._waiting.insert(0 if first else len(self._waiting), turn)
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="training", daemon=True)

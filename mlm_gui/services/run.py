@@ -71,19 +71,22 @@ class Run:
     def history(self) -> History:
         """Everything that has happened; reads only what was added since the last call. A half-written or unreadable line is passed over."""
         with self._reading:
-            path = self.folder / "events.jsonl"
-            if path.is_file():
-                with path.open("rb") as file:
-                    file.seek(self._read_bytes)
-                    whole_lines = file.read().rpartition(b"\n")[0]
-                if whole_lines:
-                    self._read_bytes += len(whole_lines) + 1
-                    for line in whole_lines.split(b"\n"):
-                        try:
-                            self._history.add(events.from_record(json.loads(line)))
-                        except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError):
-                            self._num_unreadable += bool(line)
+            for line in self._new_lines():
+                try:
+                    self._history.add(events.from_record(json.loads(line)))
+                except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError):
+                    self._num_unreadable += bool(line)
             return self._history
+
+    def _new_lines(self) -> list[bytes]:
+        try:
+            with (self.folder / "events.jsonl").open("rb") as file:
+                file.seek(self._read_bytes)
+                whole_lines = file.read().rpartition(b"\n")[0]
+        except OSError:  # none yet, or none that can be read: what is known of the run is its job and its checkpoints
+            return []
+        self._read_bytes += len(whole_lines) + 1 if whole_lines else 0
+        return whole_lines.split(b"\n") if whole_lines else []
 
     @property
     def has_model(self) -> bool:
@@ -176,7 +179,20 @@ class Run:
         lock = FileLock(self.folder / "run.lock", thread_local=False)
         try:
             lock.acquire(blocking=False)
-        except (Timeout, OSError):
+        except Timeout:
             return True
+        except OSError:  # a folder that cannot be written: nobody trains in it
+            return False
         lock.release()
         return False
+
+    def hold(self) -> None:
+        """Takes the folder for this process. Raises UserError when another one works in it, or it cannot be written."""
+        try:
+            self.queue_lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError("This run is being trained already.", "Another program works in its folder.", "Wait until it ends.") from None
+        except OSError as error:
+            raise UserError(
+                "This run cannot be trained.", f"Its folder cannot be written: {error.strerror or error}.", "Put that right, then try again."
+            ) from error

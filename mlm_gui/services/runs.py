@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from filelock import Timeout
 from safetensors import SafetensorError
 
 from mlm_gui.core import checks
@@ -82,12 +81,8 @@ def finetune(
     every: seconds of training between checkpoints; 0 writes one after each step. Closing the generator keeps a checkpoint and the model.
     Raises UserError for what the person can put right, after writing it as Failed.
     """
-    lock = run.queue_lock
-    try:
-        if not lock.is_locked:
-            lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError("This run is being trained already.", "Another program works in its folder.", "Wait until it ends.") from None
+    if not run.queue_lock.is_locked:
+        run.hold()
     try:
         yield from _finetune(run, load, stop, pause, every)
     except UserError as error:
@@ -100,7 +95,7 @@ def finetune(
         raise failed from error
     finally:
         Device().free()
-        lock.release()
+        run.queue_lock.release()
 
 
 def _fail(run: Run, error: UserError) -> None:
@@ -136,7 +131,7 @@ class _Work:
         """The event, once it stands in the run's folder. Raises CannotWrite."""
         self.is_over = isinstance(event, (Finished, Paused))
         try:
-            self.run.append(event, sync=self.is_over)
+            self.run.append(event, sync=self.is_over or isinstance(event, Checkpointed))
         except OSError as error:
             raise cannot_write("What happened could not be written.", error) from error
         return event

@@ -164,13 +164,18 @@ def small_disk(tmp_path):
     subprocess.run(["umount", place], check=True)
 
 
-def test_a_disk_that_is_really_full_keeps_the_earlier_checkpoint(small_disk, monkeypatch):
+def test_a_disk_that_is_really_full_or_read_only_keeps_the_earlier_checkpoint(small_disk, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 0, 10**9))  # as under a quota, which it does not know
     checkpoints = Checkpoints(small_disk)
     checkpoints.write(state(4, size=50_000))
     with pytest.raises(CannotWrite, match="No space left"):
         checkpoints.write(state(5, size=500_000))
     assert same(checkpoints.newest_whole()[0], state(4, size=50_000)) and not list(small_disk.glob(f"*{PARTIAL}"))
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(CannotWrite, match="Read-only"):
+        checkpoints.write(state(5))
+    assert same(checkpoints.newest_whole()[0], state(4, size=50_000))
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
     monkeypatch.undo()
     with pytest.raises(CannotWrite, match="nearly full"):
         checkpoints.write(state(5, size=50_000))
