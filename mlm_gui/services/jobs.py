@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mlm_gui.core.device import Device
 from mlm_gui.core.events import Event, Finished, Paused, Queued, Stepped
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.errors import UserError
@@ -243,6 +244,7 @@ class Trainer:
             log.info("run %s failed: %s", turn.run.id, error)  # it stands in the run's own events
         except Exception:  # the thread must outlive any run
             log.exception("run %s failed", turn.run.id)
+        Device().free()
 
 
 def _record(run: Run, event: Event) -> None:

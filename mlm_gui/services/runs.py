@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from mlm_gui.core import checks
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.device import Device, is_out_of_memory
+from mlm_gui.core.device import is_out_of_memory
 from mlm_gui.core.documents import Corpus
 from mlm_gui.core.events import Checkpointed, Evaluated, Event, Failed, Finished, PassedOver, Paused, Saved
 from mlm_gui.core.model import MaskedLM
@@ -94,7 +94,6 @@ def finetune(
         _fail(run, failed)
         raise failed from error
     finally:
-        Device().free()
         run.queue_lock.release()
 
 

@@ -1,6 +1,7 @@
 """A run that broke off goes on as if it never had; what stands in its way is said, and costs nothing that was safe."""
 
 import errno
+import functools
 import json
 import os
 import shutil
@@ -31,48 +32,62 @@ def text(corpus) -> Corpus:
     return Corpus.from_text("\n".join(corpus.paragraphs[:12]), "almanac")
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, text, family_folder) -> Run:
+    """A run that was never broken off."""
+    run = Runs(tmp_path_factory.mktemp("whole")).create(text, str(family_folder("bert")), SHORT, 0.2, 0, "ann")
+    train(run)
+    return run
+
+
 @pytest.fixture
 def new_run(tmp_path, text, family_folder):
     home = Runs(tmp_path)
     return lambda config=SHORT: home.create(text, str(family_folder("bert")), config, 0.2, 0, "ann")
 
 
-def train(run: Run, steps: int = 0, **choices) -> list:
+def train(run: Run, steps: int = 0) -> list:
     """The run's events; with `steps` it is paused after so many."""
     seen = []
     pause = (lambda: sum(isinstance(event, Stepped) for event in seen) >= steps) if steps else runs.never
-    for event in finetune(run, MaskedLM.load, pause=pause, every=0, **choices):
+    for event in finetune(run, load, pause=pause, every=0):
         seen.append(event)
     return seen
+
+
+@functools.cache
+def loaded(name: str) -> MaskedLM:
+    return MaskedLM.load(name)
+
+
+def load(name: str) -> MaskedLM:
+    return loaded(name).copy()
 
 
 def kinds(events) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
-def fail(*_):
+def fail(*_, **__):
     raise FULL
 
 
-def test_a_paused_run_goes_on_to_the_same_losses_and_model(new_run):
-    whole, paused = new_run(), new_run()
-    train(whole)
-    first = train(paused, 2)
-    assert kinds(first)[-1] == "Paused" and (paused.state, paused.safe_step) == ("paused", 2) and not paused.queue_lock.is_locked
+def test_a_paused_run_goes_on_to_the_same_losses_and_model(whole, new_run):
+    paused = new_run()
+    assert kinds(train(paused, 2))[-1] == "Paused" and (paused.state, paused.safe_step) == ("paused", 2) and not paused.queue_lock.is_locked
     assert Run(paused.folder).state == "paused" and not paused.has_model
     second = train(Run(paused.folder))
-    assert second[0] == Resumed(2, 6, first[-1].seconds) and paused.state == "finished"
+    assert isinstance(second[0], Resumed) and (second[0].step, second[0].total_steps) == (2, 6) and paused.state == "finished"
     assert paused.history().losses == whole.history().losses
     one, other = (MaskedLM.load(run.model_folder).model.state_dict() for run in (whole, paused))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert [score.loss for score in paused.history().evaluations] == [score.loss for score in whole.history().evaluations]
 
 
-def test_a_stopped_run_is_safe_before_it_is_saved_and_saved_before_it_is_scored_and_goes_on(new_run):
-    whole, run = new_run(), new_run()
-    train(whole)
+def test_a_stopped_run_is_safe_before_it_is_saved_and_saved_before_it_is_scored_and_goes_on(whole, new_run):
+    run = new_run()
     seen = []
-    for event in finetune(run, MaskedLM.load, lambda: len(seen) > 2):
+    for event in finetune(run, load, lambda: len(seen) > 2):
         seen.append(event)
     assert kinds(seen) == ["Started", "Evaluated", "Stepped", "Checkpointed", "Saved", "Evaluated", "Finished"] and run.state == "stopped"
     train(run)
@@ -80,15 +95,15 @@ def test_a_stopped_run_is_safe_before_it_is_saved_and_saved_before_it_is_scored_
 
 
 def test_checkpoints_come_by_the_clock_and_at_each_best_score(new_run, monkeypatch):
-    seen = kinds(finetune(new_run(), MaskedLM.load))
+    seen = kinds(finetune(new_run(), load))
     assert 1 <= seen.count("Checkpointed") <= 4, "the best scores, and the end"
     monkeypatch.setattr(runs, "FIRST_CHECKPOINT_SECONDS", 0.0)
-    assert kinds(finetune(new_run(), MaskedLM.load)).index("Checkpointed") == 3, "the first comes early"
+    assert kinds(finetune(new_run(), load)).index("Checkpointed") == 3, "the first comes early"
 
 
 def test_a_closed_generator_keeps_a_checkpoint_and_the_model(new_run):
     run = new_run()
-    events = finetune(run, MaskedLM.load)
+    events = finetune(run, load)
     list(zip(range(4), events, strict=False))
     events.close()
     assert (run.state, run.safe_step, run.has_model) == ("interrupted", 2, True)
@@ -107,7 +122,7 @@ def test_an_early_end_keeps_the_model_of_the_best_score(new_run):
 
 
 def test_a_finished_run_takes_more_passes_with_a_new_warm_up_and_can_be_killed_there_too(new_run):
-    config = TrainConfig(epochs=1, tokens_per_step=128, evaluations=2, warmup_share=0.5)
+    config = TrainConfig(epochs=1, tokens_per_step=256, evaluations=2, warmup_share=0.5)
     run, twin = new_run(config), new_run(config)
     for each in (run, twin):
         train(each)
@@ -149,9 +164,8 @@ def test_only_a_finished_run_with_its_checkpoint_takes_more_passes(new_run):
 # ---- faults
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(new_run):
-    whole, run = new_run(), new_run()
-    train(whole)
+def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(whole, new_run):
+    run = new_run()
     train(run, 4)
     best = run.history().evaluations
     newest = max(run.checkpoints.folder.iterdir())
@@ -164,9 +178,8 @@ def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(new_run):
 
 
 @pytest.mark.parametrize("target", ["checkpoint", "events", "model"])
-def test_a_full_disk_pauses_the_run_with_the_reason_and_it_goes_on_when_there_is_room(new_run, monkeypatch, target):
-    whole, run = new_run(), new_run()
-    train(whole)
+def test_a_full_disk_pauses_the_run_with_the_reason_and_it_goes_on_when_there_is_room(whole, new_run, monkeypatch, target):
+    run = new_run()
     train(run, 2)
     with monkeypatch.context() as patch:
         if target == "checkpoint":
@@ -291,9 +304,9 @@ def test_deleting_takes_the_downloads_too_and_nothing_else(new_run, tmp_path):
 
 
 def test_disk_use_is_told_and_bounded(new_run):
-    run = new_run(TrainConfig(epochs=2, tokens_per_step=64, evaluations=10))
-    sizes = [run.checkpoints.bytes_used for event in finetune(run, MaskedLM.load, every=0) if isinstance(event, Checkpointed)]
-    assert len(sizes) > 10 and max(sizes) <= 2 * min(sizes) + 8192 and run.disk_bytes > run.checkpoints.bytes_used
+    run = new_run(TrainConfig(max_steps=12, tokens_per_step=64, evaluations=5))
+    sizes = [run.checkpoints.bytes_used for event in finetune(run, load, every=0) if isinstance(event, Checkpointed)]
+    assert len(sizes) == 12 and max(sizes) <= 2 * min(sizes) + 8192 and run.disk_bytes > run.checkpoints.bytes_used
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
