@@ -37,8 +37,8 @@ class Gate:
 
 
 @pytest.fixture
-def gate(lm):
-    gate = Gate(lm)
+def gate(family):
+    gate = Gate(family("bert"))
     yield gate
     gate.opened.set()
 
