@@ -22,6 +22,7 @@ class Models:
     def __init__(self, runs: Runs, limits: Limits) -> None:
         self._runs, self._limits = runs, limits
         self._loaded: OrderedDict[str, MaskedLM] = OrderedDict()
+        self._versions: dict[str, int] = {}
         self._tokenizers: OrderedDict[str, object] = OrderedDict()
         self._using, self._keeping = threading.Lock(), threading.Lock()
 
@@ -72,10 +73,12 @@ class Models:
             return compare(self._kept(base), self._kept(tuned), text, top_k)
 
     def _kept(self, name: str) -> MaskedLM:
-        place = self.resolve(name)
-        key = place + _version(place)
+        key = self.resolve(name)
+        version = _version(key)
+        if self._versions.get(key) != version:  # a run went on and saved another model in the same place
+            self._loaded.pop(key, None)
         if key not in self._loaded:
-            self._loaded[key] = self._named(MaskedLM.load(place), name)
+            self._loaded[key], self._versions[key] = self._named(MaskedLM.load(key), name), version
             while len(self._loaded) > KEPT_MODELS:
                 self._loaded.popitem(last=False)
         self._loaded.move_to_end(key)
@@ -87,12 +90,12 @@ class Models:
         return lm
 
 
-def _version(place: str) -> str:
-    """Tells the model of a run that went on from the one it had before; empty for what is no folder."""
+def _version(place: str) -> int:
+    """Tells a model from an earlier one in the same folder; 0 for what is no folder."""
     try:
-        return f"@{(Path(place) / 'config.json').stat().st_mtime_ns}"
+        return (Path(place) / "config.json").stat().st_mtime_ns
     except (OSError, ValueError):
-        return ""
+        return 0
 
 
 def _exists(name: str) -> bool:
