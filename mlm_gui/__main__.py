@@ -89,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     fill.add_argument("--top", type=int, default=5)
     _home_option(fill)
 
+    exam = command("exam", "base against tuned on text neither has seen: better, the same or worse", _exam)
+    exam.add_argument("run", metavar="FOLDER", help="a run folder, or run:ID")
+    exam.add_argument("--again", action="store_true", help="sit the exam anew even when the folder holds one")
+    _home_option(exam)
+
     runs = command("runs", "lists the runs of a home folder", _runs)
     _home_option(runs)
     return parser
@@ -280,10 +285,12 @@ def _follow(options: argparse.Namespace, run, events) -> None:
     """Shows the events of a run as they come: JSON lines, or a bar and a summary."""
     from tqdm import tqdm
 
-    from mlm_gui.core.events import PassedOver, Resumed, Started, Stepped, as_record
+    from mlm_gui.core.events import Examined, PassedOver, Resumed, Started, Stepped, as_record
 
-    bar = None
+    bar, verdict = None, ""
     for event in events:
+        if isinstance(event, Examined):
+            verdict = event.sentence
         if options.json:
             _print(as_record(event))
         elif isinstance(event, (Started, Resumed)):
@@ -299,9 +306,10 @@ def _follow(options: argparse.Namespace, run, events) -> None:
     if not options.json and history.kept and not history.paused:
         before, after = history.evaluations[0], history.kept
         print(
-            f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} chosen tokens, the same both times); {after.seconds:.0f} s."
+            f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} tokens, all of them hidden, the same both times); {after.seconds:.0f} s."
         )
         print(f"First guess right: {before.top1:.1%} before, {after.top1:.1%} after.")
+        print(verdict or f"No exam was sat; `mlm-gui exam {run.folder}` does it.")
         print(f"The model is in {run.model_folder}")
 
 
@@ -315,6 +323,36 @@ def _fill(options: argparse.Namespace) -> None:
     for name, blanks in zip((options.model, options.against), answers, strict=False):
         for number, blank in enumerate(blanks, start=1):
             print(f"{name}, blank {number}: " + ", ".join(f"{guess.token} {guess.probability:.1%}" for guess in blank.guesses))
+
+
+def _exam(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from mlm_gui.services.exams import as_record, examine_again, read_exam
+    from mlm_gui.services.runs import Run
+
+    studio = _studio(options)
+    run = studio.runs.find(options.run.removeprefix("run:")) if options.run.startswith("run:") else Run(Path(options.run).absolute())
+    if run is None or run.job is None:
+        raise UserError(
+            f"There is no run in {options.run}.", "It holds no readable job.json.", "Give a run folder, or run:ID as `mlm-gui runs` lists it."
+        )
+    report = None if options.again else read_exam(run.folder)
+    if report is None:
+        with tqdm(total=100, unit="%", file=sys.stderr, disable=options.json, bar_format="{l_bar}{bar}| {elapsed}") as bar:
+            report = examine_again(run, studio.models.load, lambda share: bool(bar.update(round(100 * share) - bar.n) or True))
+    if options.json:
+        _print(as_record(report))
+        return
+    print(report.sentence)
+    for text, pairing in (("unseen text", report.unseen), ("general English", report.forgetting)):
+        print(f"{text}: {pairing.num_masks:,} blanks in {pairing.num_units} paragraphs, {len(pairing.seeds)} draws, p = {pairing.p_value:.4f}")
+        for name, figures in (("base", pairing.base), ("tuned", pairing.tuned)):
+            low, high = figures.interval
+            right = f"first guess right {figures.top1:.1%}, among five {figures.top5:.1%}"
+            print(f"  {name:<5}  loss {figures.loss:.3f} ({low:.3f} to {high:.3f})  masked-token perplexity {figures.perplexity:.1f}  {right}")
+    cloze = report.cloze
+    print(f"Key words of unseen sentences, right at the first guess: base {cloze.base_right[0]}, tuned {cloze.tuned_right[0]} of {len(cloze.items)}.")
 
 
 def _runs(options: argparse.Namespace) -> None:

@@ -3,7 +3,21 @@
 import dataclasses
 from dataclasses import dataclass, field
 
-from mlm_gui.core.events import Checkpointed, Evaluated, Event, Failed, Finished, PassedOver, Paused, Queued, Resumed, Saved, Started, Stepped
+from mlm_gui.core.events import (
+    Checkpointed,
+    Evaluated,
+    Event,
+    Examined,
+    Failed,
+    Finished,
+    PassedOver,
+    Paused,
+    Queued,
+    Resumed,
+    Saved,
+    Started,
+    Stepped,
+)
 
 SMOOTHING_STEPS = 10
 """The smooth line is an exponential average over about this many steps."""
@@ -21,6 +35,7 @@ class History:
     evaluations: list[Evaluated] = field(default_factory=list)
     latest: Stepped | None = None
     saved: Saved | None = None
+    examined: Examined | None = None
     ended: Finished | Failed | None = None
     paused: Paused | None = None
     is_waiting: bool = True
@@ -54,6 +69,8 @@ class History:
             self.is_waiting, self.ended, self.paused = True, None, None
         elif isinstance(event, Paused):
             self.paused, self.ended = event, None
+        elif isinstance(event, Examined):
+            self.examined = event
         elif isinstance(event, (Finished, Failed)):
             self.ended, self.paused = event, None
 

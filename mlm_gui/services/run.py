@@ -18,7 +18,6 @@ from mlm_gui.services.checkpoints import Checkpoints, bytes_in
 from mlm_gui.services.job import Job, read_job
 from mlm_gui.services.store import corpus_from_json, corpus_to_json, write_whole
 
-LIVE_STATES = ("queued", "running")
 RESUMABLE_STATES = ("paused", "interrupted", "stopped", "failed")
 """A run in one of these goes on from its newest whole checkpoint, or begins again when it has none."""
 

@@ -14,14 +14,15 @@ from safetensors import SafetensorError
 from mlm_gui.core import checks
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.device import is_out_of_memory
-from mlm_gui.core.documents import Corpus
+from mlm_gui.core.documents import Corpus, Split
 from mlm_gui.core.events import Checkpointed, Evaluated, Event, Failed, Finished, PassedOver, Paused, Saved
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.training import Training, is_finite
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
 from mlm_gui.services.checkpoints import CannotWrite, cannot_write
-from mlm_gui.services.run import LIVE_STATES, Run
+from mlm_gui.services.exams import LIVE_STATES, sit_exam
+from mlm_gui.services.run import Run
 from mlm_gui.services.store import ID, new_id, write_whole
 
 log = logging.getLogger(__name__)
@@ -208,7 +209,7 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
         if training.reason == "stopped" and not stop():
             yield work.say(Paused(training.step, training.seconds))
         else:
-            yield from _end(work, lm, load)
+            yield from _end(work, lm, load, split, stop)
     except CannotWrite as error:
         yield _pause_for(run, error, work.safe_step, work.safe_seconds)
     except (UserError, GeneratorExit):  # between two steps: the weights are those of the last one
@@ -219,8 +220,8 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
         raise
 
 
-def _end(work: _Work, lm: MaskedLM, load: Callable[[str], MaskedLM]) -> Iterator[Event]:
-    """Saves the model, the best one when the run ended early, and scores it if that was not done. Raises CannotWrite."""
+def _end(work: _Work, lm: MaskedLM, load: Callable[[str], MaskedLM], split: Split, stop: Callable[[], bool]) -> Iterator[Event]:
+    """Saves the model, the best one when the run ended early, scores it if that was not done, and examines it. Raises CannotWrite."""
     run, training = work.run, work.training
     step, seconds, kept_step = training.step, training.seconds, training.step
     if training.reason == "early":
@@ -234,6 +235,8 @@ def _end(work: _Work, lm: MaskedLM, load: Callable[[str], MaskedLM]) -> Iterator
     if all(score.step != kept_step for score in run.history().evaluations):
         yield work.say(training.score())
         work.write_card()
+    for event in sit_exam(run, lm, load, split, stop):
+        yield work.say(event)
     yield work.say(Finished(step, training.reason, seconds))
 
 

@@ -7,6 +7,7 @@ from mlm_gui.services.jobs import Trainer
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.models import Models
 from mlm_gui.services.runs import Run, Runs
+from mlm_gui.services.sittings import Sittings
 from mlm_gui.services.store import ID, Texts
 
 
@@ -20,13 +21,14 @@ class Studio:
     runs: Runs
     models: Models
     trainer: Trainer
+    sittings: Sittings
 
     @classmethod
     def open(cls, home: Path, limits: Limits) -> "Studio":
         """Makes the folders that are missing; starts no thread."""
         runs = Runs(home)
         models = Models(runs, limits)
-        return cls(home, limits, Texts(home), runs, models, Trainer(models.load, limits))
+        return cls(home, limits, Texts(home), runs, models, Trainer(models.load, limits), Sittings(models.load, limits))
 
     def visible(self, run_id: object, owner: str) -> Run | None:
         """The run, when it is there and this visitor may see it: on a laptop everyone's, on a hosted server only their own."""

@@ -340,9 +340,12 @@ def run_note(studio: Studio, run: Run) -> str:
             if waiting
             else "Loading the model and cutting the text into pieces …"
         )
+    if state == "running" and history.saved:
+        return f"Trained and kept: {steps}. Now it sits its exam on the unseen text …"
     kept = " The model is kept: compare it in the next tab." if run.has_model else ""
+    kept += f" Exam: {history.examined.verdict}." if history.examined else ""
     return {
-        "running": f"Training: {steps}, pass {history.latest.epoch if history.latest else 0:.1f} of {history.started.epochs if history.started else 0}; unseen text is tested on {history.evaluations[0].num_masks if history.evaluations else 0:,} blanks, always the same.",
+        "running": f"Training: {steps}, pass {history.latest.epoch if history.latest else 0:.1f} of {history.started.epochs if history.started else 0}; unseen text is tested on {history.evaluations[0].num_masks if history.evaluations else 0:,} blanks, always the same and all of them hidden.",
         "finished": f"Finished: {steps}.{kept}",
         "stopped": f"Stopped: {steps}.{kept}",
         "interrupted": f"Interrupted: the server went away after {steps}.{kept or ' Start it again to train it whole.'}",
