@@ -70,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     mask.add_argument("--unit", choices=UNITS, default="token", help="what is chosen at a time (default: token)")
 
     train = command("train", "trains a model on texts, into a run folder", _train)
-    train.add_argument("files", nargs="+", metavar="FILE")
+    train.add_argument("files", nargs="*", metavar="FILE")
+    train.add_argument("--resume", type=Path, metavar="FOLDER", help="go on with the run in this folder, from its newest whole checkpoint")
     train.add_argument("--model", default="starter", help="starter, a folder, a Hub id, or run:ID (default: starter)")
     train.add_argument("--out", type=Path, help="the run folder; without it the run goes to the home folder, where the page lists it")
     train.add_argument("--recipe", choices=["recommended", "quick", "thorough", "tutorial"], default="recommended")
@@ -203,21 +204,18 @@ def _mask(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from mlm_gui.core.config import RECIPES
     from mlm_gui.core.device import Device
-    from mlm_gui.core.documents import Corpus
     from mlm_gui.services.runs import Run, finetune
 
-    changes = {name: getattr(options, name) for name in ("epochs", "max_steps", "learning_rate", "tokens_per_step", "mask_rate", "unit", "seed")}
-    config = dataclasses.replace(RECIPES[options.recipe], **{name: value for name, value in changes.items() if value is not None})
     studio = _studio(options)
-    corpus = Corpus.from_files(options.files)
-    studio.models.tokenizer(options.model)  # an unknown model is refused before a run folder is made
     if Device().rank:
-        _train_along(studio, corpus, options, config)
+        _train_along(studio, options)
         return
-    where = (corpus, options.model, config, options.held_out, config.seed)
-    run = Run.create(options.out.absolute(), *where) if options.out else studio.runs.create(*where)
+    if options.resume:
+        run = _run_to_resume(options)
+    else:
+        asked = _asked(studio, options)
+        run = Run.create(options.out.absolute(), *asked) if options.out else studio.runs.create(*asked)
 
     asked_to_stop: list[bool] = []
     before = {number: signal.signal(number, lambda *_: asked_to_stop.append(True)) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -226,19 +224,64 @@ def _train(options: argparse.Namespace) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if asked_to_stop:
+    paused = run.history().paused
+    if paused and paused.what:
+        raise UserError(paused.what, paused.why, f"Make room on the disk, then run `mlm-gui train --resume {run.folder}`.")
+    if asked_to_stop and run.state != "finished":
         print(f"Interrupted after {run.history().num_steps} steps; the model so far is kept in {run.model_folder}", file=sys.stderr)
+        print(f"`mlm-gui train --resume {run.folder}` goes on.", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
-def _train_along(studio, corpus, options: argparse.Namespace, config) -> None:
+def _asked(studio, options: argparse.Namespace) -> tuple:
+    """Corpus, model, config, held-out share and split seed of a new run. Raises UserError before anything is written."""
+    from mlm_gui.core.config import RECIPES
+    from mlm_gui.core.documents import Corpus
+
+    if not options.files:
+        raise UserError("The command was not understood.", "It names no text to train on.", "Give one or more files, or --resume FOLDER.")
+    changes = {name: getattr(options, name) for name in ("epochs", "max_steps", "learning_rate", "tokens_per_step", "mask_rate", "unit", "seed")}
+    config = dataclasses.replace(RECIPES[options.recipe], **{name: value for name, value in changes.items() if value is not None})
+    corpus = Corpus.from_files(options.files)
+    studio.models.tokenizer(options.model)  # an unknown model is refused before a run folder is made
+    return corpus, options.model, config, options.held_out, config.seed
+
+
+def _run_to_resume(options: argparse.Namespace):
+    """The run in the folder. Raises UserError when there is none, when it has ended, or when texts or another folder are named too."""
+    from mlm_gui.services.run import RESUMABLE_STATES, Run
+
+    if options.files or options.out:
+        raise UserError("The command was not understood.", "A run goes on with its own text, in its own folder.", "Give --resume FOLDER alone.")
+    folder = options.resume.absolute()
+    if not folder.is_dir():
+        raise UserError(f"There is no run in {folder}.", "That folder is not there.", "See `mlm-gui runs` for the folders of your runs.")
+    run = Run(folder)
+    run.sound_job()
+    if run.state not in RESUMABLE_STATES:
+        raise UserError(f"The run in {folder} cannot go on.", f"It is {run.state}.", "Choose one that was interrupted, paused or stopped.")
+    return run
+
+
+def _train_along(studio, options: argparse.Namespace) -> None:
     """One of the further processes of `accelerate launch`: it computes its part of every step; the first process writes the folder and speaks."""
     from mlm_gui.core.training import Training
+    from mlm_gui.services.run import Run
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the first process hears it and all end after the same step
-    lm, split = studio.models.load(options.model), corpus.split(options.held_out, config.seed)
-    for _ in Training(lm, split, config).events():
+    state, warm_again_after = None, 0
+    if options.resume:
+        run = Run(options.resume.absolute())
+        job, (state, _) = run.sound_job(), run.checkpoints.newest_whole()
+        warm_again_after, asked = job.warm_again_after, (run.corpus, job.model, job.config, job.held_out, job.split_seed)
+    else:
+        asked = _asked(studio, options)
+    corpus, model, config, held_out, split_seed = asked
+    training = Training(studio.models.load(model), corpus.split(held_out, split_seed), config, warm_again_after=warm_again_after)
+    if state is not None:
+        training.restore(state)
+    for _ in training.events():
         pass
 
 
@@ -246,24 +289,26 @@ def _follow(options: argparse.Namespace, run, events) -> None:
     """Shows the events of a run as they come: JSON lines, or a bar and a summary."""
     from tqdm import tqdm
 
-    from mlm_gui.core.events import Evaluated, Examined, Started, Stepped, as_record
+    from mlm_gui.core.events import Examined, PassedOver, Resumed, Started, Stepped, as_record
 
-    bar, evaluations, verdict = None, [], ""
+    bar, verdict = None, ""
     for event in events:
         if isinstance(event, Examined):
             verdict = event.sentence
-        if isinstance(event, Evaluated):
-            evaluations.append(event)
         if options.json:
             _print(as_record(event))
-        elif isinstance(event, Started):
-            bar = tqdm(total=event.total_steps, unit="step", file=sys.stderr)
+        elif isinstance(event, (Started, Resumed)):
+            bar = tqdm(total=event.total_steps, initial=getattr(event, "step", 0), unit="step", file=sys.stderr)
+        elif isinstance(event, PassedOver):
+            print(event.why, file=sys.stderr)
         elif isinstance(event, Stepped) and bar is not None:
             bar.set_postfix(epoch=f"{event.epoch:.1f}", loss=f"{event.loss:.2f}", refresh=False)
             bar.update()
     if bar is not None:
         bar.close()
-        before, after = evaluations[0], evaluations[-1]
+    history = run.history()
+    if not options.json and history.kept and not history.paused:
+        before, after = history.evaluations[0], history.kept
         print(
             f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} tokens, all of them hidden, the same both times); {after.seconds:.0f} s."
         )
@@ -326,13 +371,17 @@ def _runs(options: argparse.Namespace) -> None:
             "created": job.created if job else None,
             "steps": history.num_steps,
             "loss_before": history.evaluations[0].loss if history.evaluations else None,
-            "loss_after": history.evaluations[-1].loss if history.evaluations else None,
+            "loss_after": history.kept.loss if history.kept else None,
+            "safe_step": run.safe_step,
+            "findings": run.findings,
             "folder": str(run.folder),
         }
         if options.json:
             _print(record)
         else:
             print(f"{record['id']}  {record['state']:<11}  {record['steps']:>6} steps  {record['name'] or 'unreadable'}")
+            for finding in run.findings:
+                print(f"    {finding}")
     if not runs and not options.json:
         print("There are no runs yet.")
 

@@ -11,6 +11,9 @@ import pytest
 
 from mlm_gui.__main__ import main
 from mlm_gui.core.loading import ASSETS
+from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.training import Training
+from mlm_gui.services.runs import Run, finetune
 
 BOOK = str(ASSETS / "samples" / "seed-almanac.txt")
 QUICK = ["--max-steps", "4", "--tokens-per-step", "256"]
@@ -111,13 +114,54 @@ def test_an_interrupted_run_keeps_its_model_and_says_so(shell, tmp_path, number)
     rest, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert json.loads(rest.splitlines()[-1])["reason"] == "stopped"
-    assert "is kept in" in said
+    assert "is kept in" in said and "--resume" in said
     assert shell("fill", "the ___", "--model", str(out / "model")).returncode == 0
+
+
+def test_a_run_that_broke_off_goes_on_from_its_checkpoint(shell, tmp_path):
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    assert shell("train", BOOK, *QUICK, "--out", str(whole)).returncode == 0
+    twin = Run.create(out, Run(whole).corpus, "starter", Run(whole).job.config, 0.1, 0)
+    seen = []
+    for event in finetune(twin, MaskedLM.load, pause=lambda: len(seen) > 3):
+        seen.append(event)
+    assert Run(out).state == "paused"
+    events = lines(shell("train", "--resume", str(out), "--json"))
+    assert events[0]["event"] == "resumed" and events[-1]["event"] == "finished" and events[-1]["reason"] == "done"
+    assert Run(out).history().losses == Run(whole).history().losses
+    assert "cannot go on" in shell("train", "--resume", str(out)).stderr
+
+
+def test_an_unexpected_error_is_three_sentences_and_no_traceback(shell, tmp_path, monkeypatch):
+    monkeypatch.setattr(Training, "_learning_rate", lambda self: (_ for _ in ()).throw(MemoryError()))
+    process = shell("train", BOOK, *QUICK, "--out", str(tmp_path / "run"))
+    assert process.returncode == 2
+    assert "memory is full" in process.stderr and "Traceback" not in process.stderr
+    assert json.loads((tmp_path / "run" / "events.jsonl").read_text().splitlines()[-1])["event"] == "failed"
+
+
+def test_an_interruption_during_the_final_save_leaves_a_finished_run(shell, tmp_path, monkeypatch):
+    save = MaskedLM.save
+    monkeypatch.setattr(MaskedLM, "save", lambda lm, folder: (signal.raise_signal(signal.SIGINT), save(lm, folder)))
+    process = shell("train", BOOK, *QUICK, "--out", str(tmp_path / "run"), "--json")
+    assert process.returncode == 0 and lines(process)[-1]["reason"] == "done"
+
+
+def test_a_full_disk_is_said_and_the_run_can_go_on(shell, tmp_path, monkeypatch):
+    monkeypatch.setattr(MaskedLM, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    process = shell("train", BOOK, *QUICK, "--out", str(tmp_path / "run"), "--json")
+    assert process.returncode == 2
+    assert "No space left" in process.stderr and "--resume" in process.stderr
+    assert lines(process)[-1]["event"] == "paused"
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["train"], "names no text"),
+        (["train", "--resume", "no-such-folder"], "There is no run"),
+        (["train", "--resume", "."], "is damaged"),
+        (["train", BOOK, "--resume", "."], "its own text"),
         (["train", "missing.txt"], "could not be read"),
         (["train", BOOK, "--model", "google-bert/no-such-model"], "could not be downloaded"),
         (["train", BOOK, "--model", "../../etc"], "There is no model"),

@@ -1,6 +1,7 @@
 """What a run says while it goes: frozen values that pickle, print, and go to disk as one JSON line each."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 
@@ -68,6 +69,42 @@ class Shrunk:
 
 
 @dataclass(frozen=True)
+class Checkpointed:
+    """What a run needs to go on from this step is on the disk, whole."""
+
+    step: int
+    seconds: float
+    """Training time up to that step."""
+    bytes: int
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A damaged checkpoint was not used; an older one was, or the run began again."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A run that had begun waits for its turn again."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Paused:
+    """The run left the device and goes on from its checkpoint when it is told to."""
+
+    step: int
+    seconds: float
+    what: str = ""
+    why: str = ""
+    do: str = ""
+    """The three sentences of what went wrong; empty when somebody asked for the pause."""
+
+
+@dataclass(frozen=True)
 class Saved:
     """The model was written."""
 
@@ -112,9 +149,26 @@ class Failed:
     do: str
 
 
-Event = Started | Resumed | Stepped | Evaluated | Shrunk | Saved | Examined | Finished | Failed
+Event = Started | Resumed | Stepped | Evaluated | Shrunk | Checkpointed | PassedOver | Queued | Paused | Saved | Examined | Finished | Failed
 
 
 def as_record(event: Event) -> dict:
     """The event as plain values for one JSON line; its kind stands under "event"."""
     return {"event": type(event).__name__.lower(), **dataclasses.asdict(event)}
+
+
+def from_record(record: dict) -> Event:
+    """The event that `as_record` wrote. Raises ValueError or another built-in error for anything else."""
+    values = dict(record)
+    event = _KINDS[values.pop("event")](**values)
+    for field in dataclasses.fields(event):
+        value = getattr(event, field.name)
+        fits = (int, float) if field.type is float else field.type
+        if not isinstance(value, fits) or isinstance(value, bool) != (field.type is bool):
+            raise ValueError(f"{field.name} is {value!r}")
+        if field.type is float and not math.isfinite(value):
+            raise ValueError(f"{field.name} is no number")
+    return event
+
+
+_KINDS = {kind.__name__.lower(): kind for kind in Event.__args__}

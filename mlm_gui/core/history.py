@@ -1,8 +1,23 @@
 """What a run has shown so far, folded from its events; charts and facts are functions of it."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
-from mlm_gui.core.events import Evaluated, Event, Examined, Failed, Finished, Resumed, Saved, Started, Stepped
+from mlm_gui.core.events import (
+    Checkpointed,
+    Evaluated,
+    Event,
+    Examined,
+    Failed,
+    Finished,
+    PassedOver,
+    Paused,
+    Queued,
+    Resumed,
+    Saved,
+    Started,
+    Stepped,
+)
 
 SMOOTHING_STEPS = 10
 """The smooth line is an exponential average over about this many steps."""
@@ -22,42 +37,76 @@ class History:
     saved: Saved | None = None
     examined: Examined | None = None
     ended: Finished | Failed | None = None
+    paused: Paused | None = None
+    is_waiting: bool = True
+    """True until the run first trains, and again when it waits to go on."""
+    checkpointed: Checkpointed | None = None
+    passed_over: list[str] = field(default_factory=list)
+    """Damaged checkpoints that were not used, in words."""
+    _steps: list[int] = field(default_factory=list)
     _average: float = 0.0
 
     def add(self, event: Event) -> None:
         """Takes the next event of the run."""
         if isinstance(event, Started):
-            self.started = event
+            self._go_back_to(0)
+            self.started, self.latest = event, None
         elif isinstance(event, Resumed):
-            self._go_back_to(event)
+            self._go_back_to(event.step)
+            self._reckon_from(event)
         elif isinstance(event, Stepped):
-            self._smooth(event.loss)
+            self._smooth(event.step, event.loss)
             self.latest = event
         elif isinstance(event, Evaluated):
-            self.evaluations.append(event)
+            self.evaluations = [score for score in self.evaluations if score.step != event.step] + [event]
         elif isinstance(event, Saved):
             self.saved = event
+        elif isinstance(event, Checkpointed):
+            self.checkpointed = event
+        elif isinstance(event, PassedOver):
+            self.passed_over.append(event.why)
+        elif isinstance(event, Queued):
+            self.is_waiting, self.ended, self.paused = True, None, None
+        elif isinstance(event, Paused):
+            self.paused, self.ended = event, None
         elif isinstance(event, Examined):
             self.examined = event
         elif isinstance(event, (Finished, Failed)):
-            self.ended = event
+            self.ended, self.paused = event, None
 
-    def _go_back_to(self, event: Resumed) -> None:
-        """Forgets what was seen after the checkpoint; those steps are taken again."""
-        losses, evaluations = self.losses[: event.step], [score for score in self.evaluations if score.step <= event.step]
-        self.losses, self.smoothed, self.evaluations, self.ended = [], [], evaluations, None
-        self._average = 0.0
-        for loss in losses:
-            self._smooth(loss)
+    def _go_back_to(self, step: int) -> None:
+        """Forgets what was seen after this step; those steps are taken again."""
+        kept = [(number, loss) for number, loss in zip(self._steps, self.losses, strict=True) if number <= step]
+        self._steps, self.losses, self.smoothed, self._average = [], [], [], 0.0
+        self.evaluations = [score for score in self.evaluations if score.step <= step] if step else []
+        self.is_waiting, self.ended, self.paused, self.passed_over = False, None, None, []
+        for number, loss in kept:
+            self._smooth(number, loss)
 
-    def _smooth(self, loss: float) -> None:
+    def _reckon_from(self, event: Resumed) -> None:
+        """Total, time and passes as they stood at the checkpoint; a run that goes on for longer has a new total."""
+        if self.started:
+            self.started = dataclasses.replace(self.started, total_steps=event.total_steps)
+        if self.latest:
+            epoch = self.latest.epoch / self.latest.step * event.step
+            self.latest = dataclasses.replace(self.latest, step=event.step, epoch=epoch, seconds=event.seconds)
+
+    def _smooth(self, step: int, loss: float) -> None:
         self._average += (loss - self._average) / SMOOTHING_STEPS
+        self._steps.append(step)
         self.losses.append(loss)
         self.smoothed.append(self._average / (1 - (1 - 1 / SMOOTHING_STEPS) ** len(self.losses)))
 
     @property
     def num_steps(self) -> int:
-        return len(self.losses)
+        """Steps done, as the newest of them says."""
+        return self._steps[-1] if self._steps else 0
+
+    @property
+    def kept(self) -> Evaluated | None:
+        """The score of the model that was saved; of the latest weights when that one was not scored."""
+        of_the_saved = [score for score in self.evaluations if self.saved and score.step == self.saved.step]
+        return (of_the_saved or self.evaluations or [None])[-1]
 
     @property
     def seconds_left(self) -> float | None:

@@ -41,12 +41,23 @@ def train(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Event]:
 class Training:
     """One run of the loop: `events()` trains and says what happens; between two events `state()` is what a checkpoint needs."""
 
-    def __init__(self, lm: MaskedLM, split: Split, config: TrainConfig, stop: Callable[[], bool] = lambda: False, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        lm: MaskedLM,
+        split: Split,
+        config: TrainConfig,
+        stop: Callable[[], bool] = lambda: False,
+        folder: Path | None = None,
+        warm_again_after: int = 0,
+    ) -> None:
         """Cuts the first piece of the text into tokens and readies the optimiser. `stop` is asked before every step; `folder` keeps a long text's tokens.
+
+        warm_again_after: the step at which a finished run was given more passes; from there the learning rate climbs and falls once more, and
+        `patience` counts anew.
 
         Raises UserError when there is too little text to train or to test on, or when layers cannot be frozen.
         """
-        self.lm, self.config, self._stop = lm, config, stop
+        self.lm, self.config, self._stop, self._warm_again_after = lm, config, stop, warm_again_after
         self._device = Device(config.precision)
         lm.model.to(self._device.device)
         self.plan = Plan.of(lm, split.train, config, folder)
@@ -99,7 +110,7 @@ class Training:
             if self.step == self.total_steps or self._is_over():
                 return
             began = time.monotonic()
-            rate = self._peak_rate * schedule(self.step + 1, self.total_steps, self.config.warmup_share, self.config.schedule)
+            rate = self._learning_rate()
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
             torch.manual_seed(mix(self.config.seed, 3, self.step * self._device.num_processes + self._device.rank))  # dropout
@@ -114,6 +125,10 @@ class Training:
             yield Stepped(self.step, self.step / self.plan.steps_per_epoch, loss, rate, self._tokens_per_second, self.seconds)
             if self.step in self._evaluate_at:
                 yield self.score()
+
+    def _learning_rate(self) -> float:
+        first, last = (self._warm_again_after, self.total_steps) if self.step >= self._warm_again_after else (0, self._warm_again_after)
+        return self._peak_rate * schedule(self.step + 1 - first, last - first, self.config.warmup_share, self.config.schedule)
 
     def _is_over(self) -> bool:
         """True when the run was asked to stop, on any of its processes, or has stopped getting better."""
@@ -220,6 +235,8 @@ class Training:
                     self._optimizer.state[parameter][kind] = state.tensors[f"{kind}.{name}"].to(parameter.device, copy=True)
         for name, number in state.numbers.items():
             setattr(self, name, number)
+        if self.step == self._warm_again_after:
+            self._worse = 0
 
 
 _COUNTERS = ("step", "parts", "best_loss", "best_step", "_seconds", "_scored", "_worse", "_timed_seconds", "_timed_tokens")

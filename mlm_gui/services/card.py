@@ -10,11 +10,11 @@ from mlm_gui.core.verdict import Report, signed
 def model_card(job, history: History, report: Report | None = None) -> str:
     """Markdown with front matter. `job` is the run's Job; figures come from its own events, and from its exam once it has sat one."""
     config: TrainConfig = job.config
-    before, after = history.evaluations[0], history.evaluations[-1]
+    before, after = history.evaluations[0], history.kept
     settings = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in dataclasses.asdict(config).items())
     rows = "\n".join(
         f"| {when} | {score.loss:.3f} | {score.perplexity:.1f} | {score.top1:.1%} | {score.top5:.1%} |"
-        for when, score in (("before", before), ("after", after))
+        for when, score in (*((("before", before),) if before.step == 0 else ()), ("after", after))
     )
     name, model, corpus = (_one_line(value) for value in (job.name, job.model, job.corpus_name))
     return f"""---

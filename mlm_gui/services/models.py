@@ -22,6 +22,7 @@ class Models:
     def __init__(self, runs: Runs, limits: Limits) -> None:
         self._runs, self._limits = runs, limits
         self._loaded: OrderedDict[str, MaskedLM] = OrderedDict()
+        self._versions: dict[str, int] = {}
         self._tokenizers: OrderedDict[str, object] = OrderedDict()
         self._using, self._keeping = threading.Lock(), threading.Lock()
 
@@ -78,8 +79,11 @@ class Models:
 
     def _kept(self, name: str) -> MaskedLM:
         key = self.resolve(name)
+        version = _version(key)
+        if self._versions.get(key) != version:  # a run went on and saved another model in the same place
+            self._loaded.pop(key, None)
         if key not in self._loaded:
-            self._loaded[key] = self._named(MaskedLM.load(key), name)
+            self._loaded[key], self._versions[key] = self._named(MaskedLM.load(key), name), version
             while len(self._loaded) > KEPT_MODELS:
                 self._loaded.popitem(last=False)
         self._loaded.move_to_end(key)
@@ -89,6 +93,14 @@ class Models:
     def _named(lm: MaskedLM, name: str) -> MaskedLM:
         lm.name = name
         return lm
+
+
+def _version(place: str) -> int:
+    """Tells a model from an earlier one in the same folder; 0 for what is no folder."""
+    try:
+        return (Path(place) / "config.json").stat().st_mtime_ns
+    except (OSError, ValueError):
+        return 0
 
 
 def _exists(name: str) -> bool:

@@ -1,164 +1,38 @@
-"""A run is a folder: job.json, corpus.json, events.jsonl and model/. Whoever reads the folder sees the same run."""
+"""All runs of a home folder: found, trained, gone on with, given more passes, deleted."""
 
 import contextlib
-import dataclasses
-import datetime
-import json
+import logging
+import math
 import shutil
-import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
-from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 
-from mlm_gui.core import events
+from mlm_gui.core import checks
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.documents import Corpus
-from mlm_gui.core.events import Event, Failed, Finished, Saved
-from mlm_gui.core.history import History
+from mlm_gui.core.device import is_out_of_memory
+from mlm_gui.core.documents import Corpus, Split
+from mlm_gui.core.events import Checkpointed, Evaluated, Event, Failed, Finished, PassedOver, Paused, Saved
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.training import Training, is_finite
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
+from mlm_gui.services.checkpoints import CannotWrite, cannot_write
 from mlm_gui.services.exams import LIVE_STATES, sit_exam
-from mlm_gui.services.store import ID, corpus_from_json, corpus_to_json, new_id, write_whole
+from mlm_gui.services.run import Run
+from mlm_gui.services.store import ID, new_id, write_whole
 
-FORMAT = 1
-"""Version of the run folder; a folder of another version is shown as damaged, not read."""
-_EVENTS = {kind.__name__.lower(): kind for kind in get_args(Event)}
+log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Job:
-    """What was asked for; written once, before anything else of the run."""
-
-    name: str
-    model: str
-    config: TrainConfig
-    held_out: float
-    """Share of the paragraphs kept unseen."""
-    split_seed: int
-    corpus_name: str
-    fingerprint: str
-    """sha256 of the corpus."""
-    owner: str
-    """Opaque key of the visitor who started it."""
-    created: str
-    """UTC, ISO 8601."""
-
-
-class Run:
-    """One run folder. Several objects, threads or processes may look at the same folder; one at a time trains in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.id = folder.name
-        self.model_folder = folder / "model"
-        self._history, self._read_bytes, self._reading = History(), 0, threading.Lock()
-        self.queue_lock = FileLock(folder / "run.lock", thread_local=False)
-        """Held from the moment a run waits until it ends; the system lets go of it when its process dies."""
-        self.job = self._read_job()
-
-    @classmethod
-    def create(
-        cls, folder: Path, corpus: Corpus, model: str, config: TrainConfig, held_out: float, split_seed: int, owner: str = "", name: str = ""
-    ) -> "Run":
-        """Writes a new run folder. Raises UserError when the text is too small to split, or the folder holds a run already."""
-        corpus.split(held_out, split_seed)
-        if (folder / "job.json").exists():
-            raise UserError(f"{folder} holds a run already.", "A run folder is never written over.", "Choose another folder.")
-        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        job = Job(name or corpus.name, model, config, held_out, split_seed, corpus.name, corpus.fingerprint, owner, now)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / "corpus.json", corpus_to_json(corpus))
-            write_whole(folder / "job.json", json.dumps({"format": FORMAT, **dataclasses.asdict(job)}, ensure_ascii=False, indent=1))
-        except OSError as error:
-            raise UserError(
-                f"The run folder {folder} could not be written.",
-                f"The system said: {error.strerror or error}.",
-                "Choose another folder, or make room.",
-            ) from error
-        return cls(folder)
-
-    @property
-    def corpus(self) -> Corpus:
-        return corpus_from_json((self.folder / "corpus.json").read_text(encoding="utf-8"))
-
-    def history(self) -> History:
-        """Everything that has happened; reads only what was added since the last call. A half-written or unreadable line is passed over."""
-        with self._reading:
-            path = self.folder / "events.jsonl"
-            if path.is_file():
-                with path.open("rb") as file:
-                    file.seek(self._read_bytes)
-                    whole_lines = file.read().rpartition(b"\n")[0]
-                if whole_lines:
-                    self._read_bytes += len(whole_lines) + 1
-                    for line in whole_lines.split(b"\n"):
-                        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-                            record = json.loads(line)
-                            self._history.add(_EVENTS[record.pop("event")](**record))
-            return self._history
-
-    @property
-    def has_model(self) -> bool:
-        """True when there is a model to use, and the record that says where it comes from."""
-        return self.job is not None and (self.model_folder / "config.json").is_file()
-
-    @property
-    def state(self) -> str:
-        """ "queued", "running", "finished", "stopped", "failed", "interrupted" (its server went away) or "damaged"."""
-        if self.job is None:
-            return "damaged"
-        alive = self._is_locked()
-        history = self.history()  # read after the lock was looked at: a run that ends in between is seen as ended
-        if isinstance(history.ended, Finished):
-            return "finished" if history.ended.reason == "done" else "stopped"
-        if isinstance(history.ended, Failed):
-            return "failed"
-        if alive:
-            return "running" if history.started else "queued"
-        return "interrupted"
-
-    def owned_by(self, owner: str) -> bool:
-        return self.job is not None and self.job.owner == owner
-
-    def append(self, event: Event) -> None:
-        """Adds one line to events.jsonl, after closing a line that a crash may have left half-written."""
-        path = self.folder / "events.jsonl"
-        with path.open("ab+") as file:
-            if file.tell():
-                file.seek(-1, 2)
-                if file.read(1) != b"\n":
-                    file.write(b"\n")
-            file.write(json.dumps(events.as_record(event), ensure_ascii=False).encode() + b"\n")
-
-    def _is_locked(self) -> bool:
-        if self.queue_lock.is_locked:
-            return True
-        if not (self.folder / "run.lock").exists():
-            return False
-        lock = FileLock(self.folder / "run.lock", thread_local=False)
-        try:
-            lock.acquire(blocking=False)
-        except (Timeout, OSError):
-            return True
-        lock.release()
-        return False
-
-    def _read_job(self) -> Job | None:
-        try:
-            record = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
-            if record.pop("format") != FORMAT:
-                return None
-            job = Job(**{**record, "config": TrainConfig(**record["config"])})
-            texts = (job.name, job.model, job.corpus_name, job.fingerprint, job.owner, job.created)
-            return job if all(isinstance(value, str) for value in texts) else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
-            return None  # a damaged folder is listed as such and breaks nothing
+CHECKPOINT_SECONDS = 30.0
+"""Seconds of training between two checkpoints, besides one at each new best score; see `_Teaching.is_due`."""
+FIRST_CHECKPOINT_SECONDS = 2.0
+"""The first one comes early, so that a short run has something to go on from."""
+CHECKPOINT_SHARE = 0.05
+"""Where writing is slow, checkpoints by the clock come so seldom that they take no more than this share of the time."""
 
 
 class Runs:
@@ -189,69 +63,220 @@ class Runs:
         return sorted(found, key=lambda run: run.job.created if run.job else "", reverse=True)
 
 
-def finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-    """Trains in the run's folder: loads the model, yields every event after writing it, saves, and ends with Finished or Failed.
+def never() -> bool:
+    """The answer of nobody who would stop or pause a run."""
+    return False
 
-    When `stop()` turns true the run ends after the current step: it is scored, saved and usable. Closing the generator saves too.
+
+def finetune(
+    run: Run,
+    load: Callable[[str], MaskedLM],
+    stop: Callable[[], bool] = never,
+    pause: Callable[[], bool] = never,
+    every: float = CHECKPOINT_SECONDS,
+) -> Iterator[Event]:
+    """Trains in the run's folder, from its newest whole checkpoint if there is one; yields every event after writing it.
+
+    Ends with Finished (the model is saved), Paused or Failed. When `stop()` turns true the run ends after the current step, saved, scored and
+    usable; when `pause()` does, it is only checkpointed, and another call goes on. A disk that takes nothing pauses it too, with the reason.
+    every: seconds of training between checkpoints; 0 writes one after each step. Closing the generator keeps a checkpoint and the model.
+    Raises UserError for what the person can put right, after writing it as Failed.
     """
-    lock = run.queue_lock
+    if not run.queue_lock.is_locked:
+        run.hold()
     try:
-        if not lock.is_locked:
-            lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError("This run is being trained already.", "Another program works in its folder.", "Wait until it ends.") from None
-    try:
-        with contextlib.closing(_finetune(run, load, stop)) as happening:  # closed, and saved, before the lock is let go
-            for event in happening:
-                run.append(event)
-                yield event
+        yield from _finetune(run, load, stop, pause, every)
     except UserError as error:
-        run.append(Failed(error.what, error.why, error.do))
+        _fail(run, error)
         raise
-    except OSError as error:
-        failed = UserError(
-            "The run could not be written.", f"The system said: {error.strerror or error}.", "Make room on the disk, then start the run again."
-        )
-        with contextlib.suppress(OSError):
-            run.append(Failed(failed.what, failed.why, failed.do))
+    except Exception as error:
+        log.exception("run %s failed", run.id)
+        failed = _unexpected(error)
+        _fail(run, failed)
         raise failed from error
     finally:
-        lock.release()
+        run.queue_lock.release()
 
 
-def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool]) -> Iterator[Event]:
-    job = run.job
-    if job is None:
-        raise UserError("This run cannot be trained.", "Its folder is damaged: job.json is missing or unreadable.", "Start a new run.")
+def _fail(run: Run, error: UserError) -> None:
+    with contextlib.suppress(OSError):  # a disk that takes nothing leaves the run interrupted, which is true as well
+        run.append(Failed(error.what, error.why, error.do))
+
+
+def _unexpected(error: Exception) -> UserError:
+    if is_out_of_memory(error):
+        return UserError(
+            "Training stopped: the memory is full.",
+            "The model, its text or their checkpoint did not fit beside the other programs.",
+            "Close other programs or choose a smaller model, then go on: the last checkpoint is safe.",
+        )
+    if isinstance(error, OSError):
+        return UserError("The run could not be read or written.", f"The system said: {error.strerror or error}.", "Put that right, then go on.")
+    return UserError(
+        "Training stopped.",
+        f"An unexpected error came up ({type(error).__name__}).",
+        "Go on from the last checkpoint; if it comes back, report it with the server's log.",
+    )
+
+
+class _Work:
+    """A run at work: its training, and what of it is safe on the disk."""
+
+    def __init__(self, run: Run, training: Training, every: float) -> None:
+        self.run, self.training = run, training
+        self.safe_step, self.safe_seconds, self.is_over = 0, 0.0, False
+        self._every, self._write_seconds = every, 0.0
+
+    def say(self, event: Event) -> Event:
+        """The event, once it stands in the run's folder. Raises CannotWrite."""
+        self.is_over = isinstance(event, (Finished, Paused))
+        try:
+            self.run.append(event, sync=self.is_over or isinstance(event, Checkpointed))
+        except OSError as error:
+            raise cannot_write("What happened could not be written.", error) from error
+        return event
+
+    def go_back(self) -> list[PassedOver]:
+        """Takes up the newest whole checkpoint, and says which were damaged."""
+        state, passed_over = self.run.checkpoints.newest_whole()
+        if state is not None:
+            self.training.restore(state)
+            self.safe_step, self.safe_seconds = self.training.step, self.training.seconds
+        return [PassedOver(why) for why in passed_over]
+
+    def is_due(self, event: Event) -> bool:
+        """True when the step just done should be made safe: the model is better than ever before, or some time has gone by."""
+        if self.training.step == self.safe_step:
+            return False
+        if isinstance(event, Evaluated):
+            return event.step == self.training.best_step
+        wait = max(self._every, self._write_seconds / CHECKPOINT_SHARE) if self.safe_step else FIRST_CHECKPOINT_SECONDS
+        return not self._every or self.training.seconds - self.safe_seconds >= wait
+
+    def make_safe(self) -> Iterator[Event]:
+        """A checkpoint of the steps done, unless it is there already. Raises CannotWrite."""
+        if self.training.step > self.safe_step:
+            began = time.monotonic()
+            size = self.run.checkpoints.write(self.training.state())
+            self._write_seconds = time.monotonic() - began
+            self.safe_step, self.safe_seconds = self.training.step, self.training.seconds
+            yield self.say(Checkpointed(self.safe_step, self.safe_seconds, size))
+
+    def save(self, lm: MaskedLM, step: int) -> Saved:
+        """The model and its card. Raises CannotWrite."""
+        try:
+            lm.save(self.run.model_folder)
+        except (OSError, SafetensorError) as error:
+            raise cannot_write("The model could not be written.", error) from error
+        saved = self.say(Saved(step, self.run.model_folder.name))
+        self.write_card()
+        return saved
+
+    def write_card(self) -> None:
+        """The model's card, once there is a score to put in it. Raises CannotWrite."""
+        if self.run.history().kept is None:
+            return
+        try:
+            write_whole(self.run.model_folder / "README.md", model_card(self.run.sound_job(), self.run.history()))
+        except OSError as error:
+            raise cannot_write("The model's card could not be written.", error) from error
+
+
+def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool], pause: Callable[[], bool], every: float) -> Iterator[Event]:
+    job, corpus = run.sound_job(), run.corpus
+    if corpus.fingerprint != job.fingerprint:
+        raise UserError("This run cannot be trained.", "Its text, corpus.json, is not the one it began with.", "Start a new run.")
     lm = load(job.model)
-    split = run.corpus.split(job.held_out, job.split_seed)
-    training = Training(lm, split, job.config, stop, run.folder / "tokens")
-    history, saved = History(), False
+    split = corpus.split(job.held_out, job.split_seed)
     try:
+        training = Training(lm, split, job.config, lambda: stop() or pause(), run.folder / "tokens", job.warm_again_after)
+    except OSError as error:
+        yield _pause_for(run, cannot_write("The text's tokens could not be written.", error), 0, 0.0)
+        return
+    work = _Work(run, training, every)
+    try:
+        passed_over = work.go_back()
+        if pause() and not stop():
+            yield work.say(Paused(training.step, training.seconds))
+            return
         for event in training.events():
-            history.add(event)
-            yield event
-        if history.evaluations[-1].step != training.step:
-            scored = training.score()
-            history.add(scored)
-            yield scored
-        _save(run, lm, history)
-        saved = True
-        yield Saved(training.step, str(run.model_folder.name))
-        yield from sit_exam(run, lm, load, split, stop)
-        yield Finished(training.step, training.reason, training.seconds)
-    finally:
-        if not saved and training.step and is_finite(lm):
-            _save(run, lm, history)
+            yield work.say(event)
+            while passed_over:
+                yield work.say(passed_over.pop(0))
+            if work.is_due(event):
+                yield from work.make_safe()
+        yield from work.make_safe()
+        if training.reason == "stopped" and not stop():
+            yield work.say(Paused(training.step, training.seconds))
+        else:
+            yield from _end(work, lm, load, split, stop)
+    except CannotWrite as error:
+        yield _pause_for(run, error, work.safe_step, work.safe_seconds)
+    except (UserError, GeneratorExit):  # between two steps: the weights are those of the last one
+        if training.step and not work.is_over and is_finite(lm):
+            with contextlib.suppress(CannotWrite):
+                list(work.make_safe())
+                work.save(lm, training.step)
+        raise
 
 
-def _save(run: Run, lm: MaskedLM, history: History) -> None:
-    lm.save(run.model_folder)
-    write_whole(run.model_folder / "README.md", model_card(run.job, history))
+def _end(work: _Work, lm: MaskedLM, load: Callable[[str], MaskedLM], split: Split, stop: Callable[[], bool]) -> Iterator[Event]:
+    """Saves the model, the best one when the run ended early, scores it if that was not done, and examines it. Raises CannotWrite."""
+    run, training = work.run, work.training
+    step, seconds, kept_step = training.step, training.seconds, training.step
+    if training.reason == "early":
+        best = run.checkpoints.at(training.best_step)
+        if training.best_step == 0:
+            lm, kept_step = load(run.sound_job().model), 0
+        elif best is not None:
+            training.restore(best)
+            kept_step = training.step
+    yield work.save(lm, kept_step)
+    if all(score.step != kept_step for score in run.history().evaluations):
+        yield work.say(training.score())
+        work.write_card()
+    for event in sit_exam(run, lm, load, split, stop):
+        yield work.say(event)
+    yield work.say(Finished(step, training.reason, seconds))
+
+
+def _pause_for(run: Run, error: CannotWrite, step: int, seconds: float) -> Paused:
+    """The pause that a disk made necessary; where not even that can be written, the run is interrupted, which is true as well."""
+    paused = Paused(step, seconds, error.what, error.why, error.do)
+    with contextlib.suppress(OSError):
+        run.append(paused, sync=True)
+    return paused
+
+
+def continue_for(run: Run, more_epochs: int) -> None:
+    """Gives a finished run more passes over its text; it is then paused at its last step, and goes on when it is told to.
+
+    The learning rate warms up and falls once more over the added steps: at the end of the first part it had fallen to nothing.
+    Raises UserError when the run has not finished, or its last checkpoint is gone.
+    """
+    job, history, step = run.sound_job(), run.history(), run.safe_step
+    more = checks.whole("The number of further passes", more_epochs, 1, 100)
+    if run.state != "finished":
+        raise UserError("This run was not given more passes.", "It has not finished yet.", "Let it go on to its end first.")
+    if not step or not history.latest:
+        raise UserError("This run cannot go on.", "Its last checkpoint is not there any more.", "Start a new run from its model.")
+    done = history.latest.epoch * step / history.latest.step
+    is_whole = not job.config.max_steps and history.ended.reason == "done"
+    most = 0 if is_whole else step + max(1, round(more * step / done))
+    config = replace(job.config, epochs=math.ceil(round(done, 6)) + more, max_steps=most)
+    run.append(Paused(step, history.latest.seconds))
+    run.rewrite(replace(job, config=config, warm_again_after=step))
 
 
 def delete(run: Run) -> None:
-    """Removes the run with everything it wrote. Raises UserError while it is being trained."""
+    """Removes the run with everything it wrote, downloads included. Raises UserError while it is being trained, or when the disk refuses."""
     if run.state in LIVE_STATES:
         raise UserError("This run cannot be deleted yet.", "It is still being trained.", "Stop it first.")
-    shutil.rmtree(run.folder)
+    try:
+        shutil.rmtree(run.folder)
+        if ID.fullmatch(run.id):  # a run of a home folder; one in a folder of the person's own has no downloads
+            shutil.rmtree(run.folder.parents[1] / "exports" / run.id, ignore_errors=True)
+    except OSError as error:
+        raise UserError(
+            "The run could not be deleted whole.", f"The system said: {error.strerror or error}.", "Put that right, then delete it again."
+        ) from error

@@ -113,7 +113,7 @@ def launch_options(studio: Studio, host: str = "127.0.0.1") -> dict:
 
 
 def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, profile: str | None = None) -> None:
-    """Opens the page and stays until it is told to stop; a run in progress is then stopped after its step and kept."""
+    """Opens the page and stays until it is told to stop; a run in progress is then paused after its step, its checkpoint written."""
     on_space = "SPACE_ID" in os.environ
     home = (home or default_home()).absolute()
     home.mkdir(parents=True, exist_ok=True)

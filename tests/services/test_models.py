@@ -1,5 +1,7 @@
 """Models by name, and who may name what."""
 
+import shutil
+
 import pytest
 
 from mlm_gui.core.filling import fill
@@ -74,6 +76,19 @@ def test_only_a_few_models_are_kept(studio, family_folder, monkeypatch):
     for name in ("starter", str(family_folder("bert")), "starter", str(family_folder("roberta"))):
         studio.models.fill(name, "Sow the ___.")
     assert list(studio.models._loaded) == ["starter", str(family_folder("roberta"))], "the one unused longest goes first"
+
+
+def test_a_model_that_was_saved_anew_in_the_same_place_is_loaded_anew(studio, family_folder, tmp_path):
+    for kind in ("bert", "roberta"):
+        folder = shutil.copytree(family_folder(kind), tmp_path / "new")
+        folder.rename(tmp_path / kind)
+    place = tmp_path / "model"
+    (tmp_path / "bert").rename(place)
+    before = studio.models.fill(str(place), "Sow the ___.")
+    shutil.rmtree(place)
+    (tmp_path / "roberta").rename(place)
+    (place / "config.json").write_bytes((place / "config.json").read_bytes())
+    assert studio.models.fill(str(place), "Sow the ___.") != before
 
 
 def test_on_a_hosted_server_everyone_sees_only_their_own_runs(studio, corpus, tmp_path):
