@@ -6,7 +6,10 @@ from pathlib import Path
 from mlm_gui.services.jobs import Trainer
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.models import Models
-from mlm_gui.services.runs import Run, Runs
+from mlm_gui.services.overview import Overview
+from mlm_gui.services.preflight import Preflight
+from mlm_gui.services.run import Run
+from mlm_gui.services.runs import Runs
 from mlm_gui.services.store import ID, Texts
 
 
@@ -20,13 +23,16 @@ class Studio:
     runs: Runs
     models: Models
     trainer: Trainer
+    preflight: Preflight
+    overview: Overview
 
     @classmethod
     def open(cls, home: Path, limits: Limits) -> "Studio":
         """Makes the folders that are missing; starts no thread."""
         runs = Runs(home)
         models = Models(runs, limits)
-        return cls(home, limits, Texts(home), runs, models, Trainer(models.load, limits))
+        trainer = Trainer(models.load, limits)
+        return cls(home, limits, Texts(home), runs, models, trainer, Preflight(home, runs, models), Overview())
 
     def visible(self, run_id: object, owner: str) -> Run | None:
         """The run, when it is there and this visitor may see it: on a laptop everyone's, on a hosted server only their own."""
