@@ -83,7 +83,7 @@ def test_on_a_hosted_server_another_visitor_cannot_see_or_stop_a_run(tmp_path, c
     text_id = studio.texts.add(corpus)
     for nobody in ("", None, "x", "../" * 9):
         with pytest.raises(UserError, match="no id"):
-            training_tab.start_run(studio, nobody, text_id, "", "starter", 10, 0, *training_tab.apply_recipe(studio, "Recommended"))
+            training_tab.start_run(studio, nobody, text_id, "starter", 10, 0, "", *training_tab.apply_recipe(studio, "Recommended"))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_hosted_server_bounds_steps_and_its_whole_queue(tmp_path, corpus, monk
     settings = dict(zip(training_tab.CONFIG_FIELDS, training_tab.apply_recipe(studio, "Recommended"), strict=True))
     settings["max_steps"] = 1_000_000
     for visitor in ("a" * 32, "b" * 32):
-        training_tab.start_run(studio, visitor, text_id, "", "starter", 10, 0, *settings.values())
+        training_tab.start_run(studio, visitor, text_id, "starter", 10, 0, "", *settings.values())
     with pytest.raises(UserError, match="Too many runs"):
-        training_tab.start_run(studio, "c" * 32, text_id, "", "starter", 10, 0, *settings.values())
+        training_tab.start_run(studio, "c" * 32, text_id, "starter", 10, 0, "", *settings.values())
     assert {run.job.config.max_steps for run in studio.runs.all()} == {HOSTED.max_steps}

@@ -1,15 +1,24 @@
 // A Plotly view whose DOM is never rebuilt. Colours are written as var(--name) and looked up here, again whenever the theme flips.
 const box = find('.plot'), empty = find('.empty'), note = find('.note'), bar = find('.progress'), factList = find('.facts'), legend = find('.legend');
-let run = null, live = null, shown = null, xMax = null, zoomed = false, listening = false;   // live: {run, cursor} of the drawing that is growing
+const more = find('.more'), numbers = find('.numbers'), numbersHead = find('.numbers thead tr'), numbersBody = find('.numbers tbody'), download = find('.numbers button');
+let run = null, live = null, shown = null, xMax = null, zoomed = false, listening = false, marks = [], drawnFig = null, told = null;   // live: {run, cursor} of the drawing that is growing
 
 box.style.height = Number(settings.height) + 'px';
 box.setAttribute('aria-label', settings.caption);
 say(find('.help'), settings.help_text);
 find('.help').hidden = !settings.help_text;
 find('.frame').classList.toggle('card', settings.framed === 'True');
-bar.hidden = note.hidden = settings.live !== 'True';
+bar.hidden = note.hidden = more.hidden = settings.live !== 'True';
 
+// Plotly is fetched once for the whole page, in the background: words never wait for it.
 const plotly = async () => {
+  if (!window.Plotly && !document.querySelector('script[data-plotly]')) {
+    const script = make('script');
+    script.src = settings.plotly;
+    script.dataset.plotly = '';
+    script.addEventListener('error', () => script.remove());   // so that another try fetches it again
+    document.head.append(script);
+  }
   for (let waited = 0; !window.Plotly; waited += 50) {
     if (waited > 30000) throw new Error('plotly did not load');
     await new Promise(done => setTimeout(done, 50));
@@ -51,7 +60,18 @@ const quiet = fig => {
   };
   for (const axis of new Set([...axes, 'xaxis', 'yaxis'])) drawn[axis] = quietAxis(layout[axis]);
   drawn.xaxis.showgrid = Boolean((layout.xaxis || {}).showgrid);
-  return {data: fig.data || [], layout: drawn};
+  return {data: fig.data || [], layout: drawn, bare: drawn};
+};
+// Where the run was paused or went on: a dotted line with its words.
+const marked = layout => ({...layout,
+  shapes: [...(layout.shapes || []), ...marks.map(mark => ({type: 'line', x0: mark.step, x1: mark.step, yref: 'paper', y0: 0, y1: 1, line: {color: 'var(--soft)', width: 1, dash: 'dot'}}))],
+  annotations: [...(layout.annotations || []), ...marks.map((mark, index) => ({x: mark.step, yref: 'paper', y: 1 - 0.07 * (index % 3), text: mark.text, showarrow: false, xanchor: 'left', xshift: 3, font: {size: 11, color: 'var(--soft)'}}))]});
+const setMarks = async news => {
+  if (!news || JSON.stringify(news) === JSON.stringify(marks) || !shown) return;
+  marks = news;
+  const {shapes, annotations} = resolve(marked(shown.bare));
+  shown.layout = marked(shown.bare);
+  await (await plotly()).relayout(box, {shapes, annotations});
 };
 const CONFIG = { displaylogo: false, displayModeBar: 'hover', modeBarButtons: [['zoom2d', 'pan2d', 'resetScale2d', 'toImage']]};
 
@@ -82,6 +102,7 @@ const draw = async () => {
   empty.hidden = Boolean(fig);
   box.hidden = !fig;
   say(empty, (props.value || {}).empty);
+  marks = [];
   if (!fig) { shown = null; if (window.Plotly) Plotly.purge(box); listening = false; legend.hidden = true; return; }
   const Plot = await plotly();
   shown = quiet(fig);
@@ -104,7 +125,7 @@ const setProgress = share => {
   bar.setAttribute('aria-valuenow', per);
   bar.firstChild.style.width = per + '%';
 };
-const setWords = part => { fillFacts(factList, part.facts); say(note, part.note); setProgress(part.progress); };
+const setWords = part => { fillFacts(factList, part.facts); say(note, part.note); say(more, part.more); setProgress(part.progress); };
 
 const grow = async answer => {
   const Plot = await plotly();
@@ -115,35 +136,72 @@ const grow = async answer => {
   const longer = answer.x_max && answer.x_max !== xMax && box.data;
   if (longer) xMax = answer.x_max;
   const axes = longer && !zoomed ? {'xaxis.range': [0, xMax]} : {};
+  await setMarks(answer.marks);
   if (replaced.length || longer) await Plot.update(box, edits, axes, replaced.length ? replaced : undefined);
 };
 
-const start = keepAsking(() => live, asked => server.poll({run: asked.run, cursor: asked.cursor}), async (answer, asked) => {
+const start = keepAsking(() => live, asked => server.poll({run: asked.run, visitor: asked.visitor, cursor: asked.cursor}), async (answer, asked) => {
   if (answer === null) { say(note, 'This run is not on the server any more.'); return false; }
-  if (answer.cursor !== asked.cursor || answer.replace || answer.x_max !== xMax) await grow(answer);
+  if (JSON.stringify(answer.cursor) !== JSON.stringify(asked.cursor) || answer.replace || answer.x_max !== xMax) await grow(answer);
   asked.cursor = answer.cursor;
   setWords(answer);
-  if (answer.final) { trigger('finished', {run: asked.run, state: answer.state}); return false; }
-  return true;
+  const changed = told !== answer.state;
+  told = answer.state;
+  if (changed) {
+    if (numbers.open) fillNumbers();
+    trigger(answer.final ? 'finished' : 'changed', {run: asked.run, state: answer.state});
+  }
+  return !answer.final;
 }, () => say(note, 'Connection lost, trying again…'), 700);
+
+// The same numbers as a table, asked for only when somebody opens it; of a chart that stands still they come with it.
+const fillNumbers = async () => {
+  const value = props.value || {};
+  let table = value.table;
+  if (live) try { table = await server.poll({run: live.run, visitor: live.visitor, want: 'table'}); } catch (error) { return; }
+  if (!table || !table.head) return;
+  fill(numbersHead, table.head, () => { const cell = make('th'); cell.scope = 'col'; return cell; }, (cell, text) => say(cell, text));
+  fill(numbersBody, table.rows, () => make('tr'), (row, cells) => fill(row, cells, () => make('td'), (cell, text) => say(cell, String(text))));
+};
+numbers.addEventListener('toggle', () => { if (numbers.open) fillNumbers(); });
+download.addEventListener('click', async () => {
+  let answer = null;
+  try { answer = await server.poll({run: live.run, visitor: live.visitor, want: 'csv'}); } catch (error) { /* said below */ }
+  if (!answer) return say(note, 'The numbers could not be fetched. Try again.');
+  const link = make('a');
+  link.href = URL.createObjectURL(new Blob([answer.csv], {type: 'text/csv'}));
+  link.download = 'loss.csv';
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+});
 
 let last;
 const sync = async () => {
   const text = JSON.stringify(props.value);
   if (text === last) return;
   last = text;
-  live = null;
-  const value = props.value || {}, fresh = (value.run ?? null) !== run;
+  const value = props.value || {}, fresh = (value.run ?? null) !== run, fig = JSON.stringify(value.fig ?? null);
+  const keeps = !fresh && run && live && fig === drawnFig;   // the same drawing of the same run: points and zoom stay
   run = value.run ?? null;
+  numbers.hidden = !value.fig || (settings.live !== 'True' && !value.table);
+  download.hidden = settings.live !== 'True';
+  told = value.state ?? null;
+  if (keeps) { live.visitor = value.visitor; start(); return; }
+  live = null;
   xMax = null;
-  if (fresh) zoomed = false;
+  if (fresh) { zoomed = false; numbers.open = false; }
   if (fresh || !run) setWords(value);
+  drawnFig = null;
   try { await draw(); } catch (error) { empty.hidden = false; say(empty, 'The chart could not be drawn. Reload the page to try again.'); console.warn(error); return; }
-  if (text !== last || !run || settings.live !== 'True') return;
-  live = {run, cursor: 0};
+  if (text !== last) return;
+  drawnFig = fig;
+  if (numbers.open) fillNumbers();
+  if (!run || settings.live !== 'True') return;
+  live = {run, visitor: value.visitor, cursor: 0};
   start();
 };
 new MutationObserver(() => { if (element.isConnected) recolour(); }).observe(document.body, {attributes: true, attributeFilter: ['class']});
 new ResizeObserver(() => { if (shown && box.data && box.offsetWidth && box.offsetWidth !== box._fullLayout?.width) Plotly.Plots.resize(box); }).observe(box);
 watch('value', sync);
 sync();
+if (settings.live === 'True') plotly().catch(() => {});   // so that it is there when the first run is

@@ -61,6 +61,20 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
+class Probed:
+    """The pinned sentences were asked again; see `core.probes`."""
+
+    step: int
+    answers: list
+    """For each sentence up to five [token, probability], most probable first."""
+
+    def __post_init__(self) -> None:
+        for token, share in (guess for answer in self.answers for guess in answer):
+            if not isinstance(token, str) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+                raise ValueError(f"{token!r} with {share!r} is no guess")
+
+
+@dataclass(frozen=True)
 class Shrunk:
     """Memory ran out: from this step on, each step is computed in more parts. The gradient stays the same."""
 
@@ -149,7 +163,7 @@ class Failed:
     do: str
 
 
-Event = Started | Resumed | Stepped | Evaluated | Shrunk | Checkpointed | PassedOver | Queued | Paused | Saved | Examined | Finished | Failed
+Event = Started | Resumed | Stepped | Evaluated | Probed | Shrunk | Checkpointed | PassedOver | Queued | Paused | Saved | Examined | Finished | Failed
 
 
 def as_record(event: Event) -> dict:

@@ -12,9 +12,11 @@ from mlm_gui.core.events import (
     Finished,
     PassedOver,
     Paused,
+    Probed,
     Queued,
     Resumed,
     Saved,
+    Shrunk,
     Started,
     Stepped,
 )
@@ -33,6 +35,10 @@ class History:
     smoothed: list[float] = field(default_factory=list)
     """Exponential average of the losses, corrected for its start (Kingma & Ba 2015, section 3)."""
     evaluations: list[Evaluated] = field(default_factory=list)
+    probed: list[Probed] = field(default_factory=list)
+    """What the pinned sentences were filled with, at each evaluation."""
+    turns: list[Resumed | Paused | Shrunk] = field(default_factory=list)
+    """Where the run left its straight way, in order; the chart marks them."""
     latest: Stepped | None = None
     saved: Saved | None = None
     examined: Examined | None = None
@@ -48,6 +54,8 @@ class History:
 
     def add(self, event: Event) -> None:
         """Takes the next event of the run."""
+        if isinstance(event, (Resumed, Paused, Shrunk)):
+            self.turns.append(event)
         if isinstance(event, Started):
             self._go_back_to(0)
             self.started, self.latest = event, None
@@ -59,6 +67,8 @@ class History:
             self.latest = event
         elif isinstance(event, Evaluated):
             self.evaluations = [score for score in self.evaluations if score.step != event.step] + [event]
+        elif isinstance(event, Probed):
+            self.probed = [answers for answers in self.probed if answers.step != event.step] + [event]
         elif isinstance(event, Saved):
             self.saved = event
         elif isinstance(event, Checkpointed):
@@ -79,6 +89,7 @@ class History:
         kept = [(number, loss) for number, loss in zip(self._steps, self.losses, strict=True) if number <= step]
         self._steps, self.losses, self.smoothed, self._average = [], [], [], 0.0
         self.evaluations = [score for score in self.evaluations if score.step <= step] if step else []
+        self.probed = [answers for answers in self.probed if answers.step <= step] if step else []
         self.is_waiting, self.ended, self.paused, self.passed_over = False, None, None, []
         for number, loss in kept:
             self._smooth(number, loss)

@@ -16,13 +16,12 @@ from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.verdict import Material, Report, bounded, examination, general_paragraphs
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
+from mlm_gui.services.run import LIVE_STATES
 from mlm_gui.services.store import ID, corpus_from_json, write_whole
 
 log = logging.getLogger(__name__)
 VERSION = 1
 """Of exam.json; a file of another version counts as no exam, and the exam can be sat again."""
-LIVE_STATES = ("queued", "running")
-"""Of a run that waits, trains or sits its exam."""
 
 
 def sit_exam(run, tuned: MaskedLM, load: Callable[[str], MaskedLM], split: Split, stop: Callable[[], bool]) -> Iterator[Examined]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlm_gui.core import checks
 from mlm_gui.core.config import MAX_STEPS, TrainConfig
+from mlm_gui.core.probes import pinned
 from mlm_gui.errors import UserError
 from mlm_gui.services.store import write_whole
 
@@ -36,7 +37,11 @@ class Job:
     warm_again_after: int = 0
     """The step at which the run was last given more passes; the learning rate climbs and falls once more from there."""
 
+    probes: tuple[str, ...] = ()
+    """Pinned sentences, each with a blank, that the learning model fills at every evaluation."""
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "probes", pinned("\n".join(self.probes)))
         checks.whole("The step a run goes on from", self.warm_again_after, 0, MAX_STEPS)
 
     def named(self, name: object) -> "Job":

@@ -1,5 +1,6 @@
 """One run is one folder: job.json, corpus.json, events.jsonl, checkpoints/ and model/. Whoever reads the folder sees the same run."""
 
+import dataclasses
 import datetime
 import json
 import os
@@ -13,11 +14,14 @@ from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Corpus
 from mlm_gui.core.events import Event, Failed, Finished
 from mlm_gui.core.history import History
+from mlm_gui.core.probes import probes_from
 from mlm_gui.errors import UserError
 from mlm_gui.services.checkpoints import Checkpoints, bytes_in
 from mlm_gui.services.job import Job, read_job
 from mlm_gui.services.store import corpus_from_json, corpus_to_json, write_whole
 
+LIVE_STATES = ("queued", "running")
+"""A run in one of these waits, trains or sits its exam."""
 RESUMABLE_STATES = ("paused", "interrupted", "stopped", "failed")
 """A run in one of these goes on from its newest whole checkpoint, or begins again when it has none."""
 
@@ -37,14 +41,24 @@ class Run:
 
     @classmethod
     def create(
-        cls, folder: Path, corpus: Corpus, model: str, config: TrainConfig, held_out: float, split_seed: int, owner: str = "", name: str = ""
+        cls,
+        folder: Path,
+        corpus: Corpus,
+        model: str,
+        config: TrainConfig,
+        held_out: float,
+        split_seed: int,
+        owner: str = "",
+        name: str = "",
+        probes: tuple[str, ...] = (),
     ) -> "Run":
-        """Writes a new run folder. Raises UserError when the text is too small to split, or the folder holds a run already."""
-        corpus.split(held_out, split_seed)
+        """Writes a new run folder; without pinned sentences (`probes`) it takes two of its own text. Raises UserError when the text is too small to split, or the folder holds a run already."""
+        split = corpus.split(held_out, split_seed)
         if (folder / "job.json").exists():
             raise UserError(f"{folder} holds a run already.", "A run folder is never written over.", "Choose another folder.")
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         job = Job(name or corpus.name, model, config, held_out, split_seed, corpus.name, corpus.fingerprint, owner, now)
+        job = dataclasses.replace(job, probes=probes or probes_from(split.held_out, split.train))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(folder / "corpus.json", corpus_to_json(corpus))

@@ -15,14 +15,15 @@ from mlm_gui.core import checks
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.device import is_out_of_memory
 from mlm_gui.core.documents import Corpus, Split
-from mlm_gui.core.events import Checkpointed, Evaluated, Event, Failed, Finished, PassedOver, Paused, Saved
+from mlm_gui.core.events import Checkpointed, Evaluated, Event, Failed, Finished, PassedOver, Paused, Probed, Saved
 from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.probes import probe
 from mlm_gui.core.training import Training, is_finite
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
 from mlm_gui.services.checkpoints import CannotWrite, cannot_write
-from mlm_gui.services.exams import LIVE_STATES, sit_exam
-from mlm_gui.services.run import Run
+from mlm_gui.services.exams import sit_exam
+from mlm_gui.services.run import LIVE_STATES, Run
 from mlm_gui.services.store import ID, new_id, write_whole
 
 log = logging.getLogger(__name__)
@@ -43,9 +44,19 @@ class Runs:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._known: dict[str, Run] = {}
 
-    def create(self, corpus: Corpus, model: str, config: TrainConfig, held_out: float, split_seed: int, owner: str = "", name: str = "") -> Run:
+    def create(
+        self,
+        corpus: Corpus,
+        model: str,
+        config: TrainConfig,
+        held_out: float,
+        split_seed: int,
+        owner: str = "",
+        name: str = "",
+        probes: tuple[str, ...] = (),
+    ) -> Run:
         """A new run under an id that nobody can guess."""
-        run = Run.create(self.folder / new_id(), corpus, model, config, held_out, split_seed, owner, name)
+        run = Run.create(self.folder / new_id(), corpus, model, config, held_out, split_seed, owner, name, probes)
         self._known[run.id] = run
         return run
 
@@ -201,6 +212,8 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
             return
         for event in training.events():
             yield work.say(event)
+            if isinstance(event, Evaluated) and job.probes:
+                yield work.say(Probed(event.step, probe(lm, job.probes)))
             while passed_over:
                 yield work.say(passed_over.pop(0))
             if work.is_due(event):

@@ -7,7 +7,10 @@ from mlm_gui.services.jobs import Trainer
 from mlm_gui.services.laboratory import Laboratory
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.models import Models
-from mlm_gui.services.runs import Run, Runs
+from mlm_gui.services.overview import Overview
+from mlm_gui.services.preflight import Preflight
+from mlm_gui.services.run import Run
+from mlm_gui.services.runs import Runs
 from mlm_gui.services.sittings import Sittings
 from mlm_gui.services.store import ID, Texts
 
@@ -24,14 +27,16 @@ class Studio:
     trainer: Trainer
     sittings: Sittings
     laboratory: Laboratory
+    preflight: Preflight
+    overview: Overview
 
     @classmethod
     def open(cls, home: Path, limits: Limits) -> "Studio":
         """Makes the folders that are missing; starts no thread."""
         runs = Runs(home)
         models = Models(runs, limits)
-        trainer, sittings = Trainer(models.load, limits), Sittings(models.load, limits)
-        return cls(home, limits, Texts(home), runs, models, trainer, sittings, Laboratory(models))
+        trainer, sittings, preflight = Trainer(models.load, limits), Sittings(models.load, limits), Preflight(home, runs, models)
+        return cls(home, limits, Texts(home), runs, models, trainer, sittings, Laboratory(models), preflight, Overview())
 
     def visible(self, run_id: object, owner: str) -> Run | None:
         """The run, when it is there and this visitor may see it: on a laptop everyone's, on a hosted server only their own."""

@@ -16,16 +16,17 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.limits import PROFILES
 from mlm_gui.services.store import ID, default_home, new_id
 from mlm_gui.services.studio import Studio
-from mlm_gui.ui import exam_tab, masking_tab, playground_tab, text_tab, training_tab
+from mlm_gui.ui import exam_tab, masking_tab, playground_tab, runs_tab, text_tab, training_tab
 from mlm_gui.ui.chart import PLOTLY_JS
 from mlm_gui.ui.guard import Guard
 from mlm_gui.ui.pill import pill as run_pill
+from mlm_gui.ui.run_view import pill_poller
 from mlm_gui.ui.session import build_session
 from mlm_gui.ui.theme import STYLE, theme
 from mlm_gui.ui.wiring import on
 
 TITLE = "MLM Studio"
-TABS = {"text": "Text", "masks": "Masks", "train": "Train", "compare": "Compare", "exam": "Exam"}
+TABS = {"text": "Text", "masks": "Masks", "train": "Train", "compare": "Compare", "exam": "Exam", "runs": "Runs"}
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -35,7 +36,7 @@ def build(studio: Studio) -> gr.Blocks:
         session = build_session()
         with gr.Row(elem_classes="masthead"):
             gr.HTML('<h1>MLM Studio</h1><span class="sub">teach a language model the words of your texts</span>', elem_id="brand")
-            pill = run_pill(training_tab.pill_poller(studio), elem_id="pill")
+            pill = run_pill(pill_poller(studio), elem_id="pill")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab(TABS["text"], id="text", elem_id="tab-text"):
                 text = text_tab.build(studio, session)
@@ -47,6 +48,8 @@ def build(studio: Studio) -> gr.Blocks:
                 playground = playground_tab.build(studio, session, training)
             with gr.Tab(TABS["exam"], id="exam", elem_id="tab-exam") as exam_page:
                 exam = exam_tab.build(studio, session, training, exam_page)
+            with gr.Tab(TABS["runs"], id="runs", elem_id="tab-runs") as runs_page:
+                runs_tab.build(studio, session, training, tabs, runs_page)
 
         known = on(page.load, greet, studio, list(session), [session.visitor, session.run_id, tabs])
         on(known.then, text_tab.show, studio, [session.text_id, text.held_out, text.split_seed], text.view)

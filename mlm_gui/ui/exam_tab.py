@@ -10,7 +10,7 @@ from mlm_gui.core.documents import Corpus
 from mlm_gui.core.verdict import Report
 from mlm_gui.errors import UserError
 from mlm_gui.services.exams import read_exam
-from mlm_gui.services.runs import LIVE_STATES, Run
+from mlm_gui.services.run import LIVE_STATES, Run
 from mlm_gui.services.sittings import Sitting
 from mlm_gui.services.spreadsheet import as_csv, exam_rows
 from mlm_gui.services.store import write_whole
@@ -18,9 +18,10 @@ from mlm_gui.services.studio import Studio
 from mlm_gui.ui.chart import chart, figure_json
 from mlm_gui.ui.exam_words import BLANK_FACTS, cloze_table, exam_facts, interval_chart, score_table, verdict_of
 from mlm_gui.ui.facts import facts
+from mlm_gui.ui.run_words import run_label
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.table import table
-from mlm_gui.ui.training_tab import TrainingTab, model_choices, run_label
+from mlm_gui.ui.training_tab import TrainingTab, model_choices
 from mlm_gui.ui.verdict_card import verdict_card
 from mlm_gui.ui.wiring import on
 

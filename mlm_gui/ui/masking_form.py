@@ -8,8 +8,9 @@ from mlm_gui.ui.account import account
 from mlm_gui.ui.budget import budget
 from mlm_gui.ui.chart import chart
 from mlm_gui.ui.intervals import intervals
+from mlm_gui.ui.settings import UNIT_NAMES
 from mlm_gui.ui.stepper import stepper
-from mlm_gui.ui.training_tab import UNIT_NAMES, model_choices
+from mlm_gui.ui.training_tab import model_choices
 
 EXAMPLE = "Begin the morning by saying to thyself, I shall meet with the busybody, the ungrateful, arrogant, deceitful, envious, unsocial."
 TEXT, BATCH = "a text", "the next batch of the run"

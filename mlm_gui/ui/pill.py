@@ -14,7 +14,7 @@ TEMPLATE = '<button type="button" class="pill" hidden><span class="dot" aria-hid
 def pill(poll: Poll, **kw: Any) -> gr.HTML:
     """A button that tells how a run is doing; hidden while there is none. Fires `open` with `{run}`.
 
-    value: `{"run": id or None}`. `poll` gets `{"run": id}` every 1.5 s and answers None (no such run) or
-    `{"text": str, "state": "queued" | "running" | "finished" | "stopped" | "failed" | "interrupted", "final": bool}`.
+    value: `{"run": id or None, "visitor": str, "state": str}`. `poll` gets `{"run": id, "visitor": str}` every 1.5 s and answers None (no such run) or
+    `{"text": str, "mark": sign before it, "state": see Run.state, "final": bool}`.
     """
     return component("pill", "Present run", TEMPLATE, {"run": None}, poll, **kw)

@@ -13,8 +13,9 @@ from mlm_gui.services.export import export_zip
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.bars import bars
 from mlm_gui.ui.blanker import blanker
+from mlm_gui.ui.run_words import run_label
 from mlm_gui.ui.session import Session
-from mlm_gui.ui.training_tab import TrainingTab, run_label
+from mlm_gui.ui.training_tab import TrainingTab
 from mlm_gui.ui.wiring import INFERENCE, on
 
 FIRST_SENTENCE = "Nothing is evil which is according to ___."

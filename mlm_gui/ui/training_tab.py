@@ -1,4 +1,4 @@
-"""Tab 3, Train: choose a model and a recipe, start, watch the loss fall, stop and keep."""
+"""Tab 3, Train: choose a model and a recipe, check, start, watch the loss fall; pause, go on, take one step, stop and keep."""
 
 import dataclasses
 from typing import NamedTuple
@@ -6,42 +6,30 @@ from typing import NamedTuple
 import gradio as gr
 
 from mlm_gui.core import checks
-from mlm_gui.core.config import RECIPES, TrainConfig
-from mlm_gui.core.events import Failed, Finished
-from mlm_gui.core.history import History
+from mlm_gui.core.config import TrainConfig
+from mlm_gui.core.documents import Corpus
+from mlm_gui.core.probes import pinned
 from mlm_gui.errors import UserError
-from mlm_gui.services.runs import LIVE_STATES, Run
+from mlm_gui.services.run import LIVE_STATES, Run
 from mlm_gui.services.studio import Studio
-from mlm_gui.ui.chart import chart, figure_json
-from mlm_gui.ui.charts import loss_chart, new_points
+from mlm_gui.ui.chart import chart
+from mlm_gui.ui.forecast_words import forecast_text, refusal
+from mlm_gui.ui.lapse import lapse, lapse_poller
+from mlm_gui.ui.run_view import RESTING_STATES, TrainingView, poller, view_of
+from mlm_gui.ui.run_words import BLANK_FACTS, run_label
 from mlm_gui.ui.session import Session
+from mlm_gui.ui.settings import CONFIG_FIELDS, RECIPE_NAMES, apply_recipe, settings_form
 from mlm_gui.ui.text_tab import TextTab
 from mlm_gui.ui.wiring import on
 
-RECIPE_NAMES = {
-    "Recommended": "recommended",
-    "Quick demo (about 10 seconds)": "quick",
-    "Thorough (8 passes)": "thorough",
-    "Tutorial (as taught)": "tutorial",
-}
-UNIT_NAMES = [("a piece (token)", "token"), ("a whole word", "word"), ("a span of words", "span")]
-CONFIG_FIELDS = tuple(field.name for field in dataclasses.fields(TrainConfig))
-BLANK_FACTS = [{"name": name, "value": "–", "extra": ""} for name in ("loss on unseen text", "right first guess", "speed", "time left")]
 EMPTY = {"fig": None, "run": None, "facts": BLANK_FACTS, "empty": "No run yet. Bring a text, then press Start training: the line appears here."}
 HOW_TO_READ = (
     "Loss says how surprised the model is by the hidden words: lower is better. The solid line is the text it learns from; "
     "the dashed one is text it never trains on. If the dashed line turns up while the solid one falls, the model is memorising."
 )
-
-
-class TrainingView(NamedTuple):
-    """What looking at a run, or at none, sets."""
-
-    run_id: gr.BrowserState
-    live: gr.HTML
-    pill: gr.HTML
-    start: gr.Button
-    stop: gr.Button
+MEASURING = "Measuring three steps with this model and text …"
+CHECKING = "preflight"
+"""The concurrency id of measurements: one at a time."""
 
 
 class TrainingTab(NamedTuple):
@@ -61,7 +49,7 @@ def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> Tra
     )
     with gr.Row(elem_classes="split"):
         with gr.Column(elem_classes="card", min_width=290, scale=1):
-            gr.Markdown("### This run")
+            gr.Markdown("### A new run")
             model = gr.Dropdown(
                 model_choices(studio, ""),
                 value="starter",
@@ -73,130 +61,47 @@ def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> Tra
             recipe = gr.Radio(list(RECIPE_NAMES), value="Recommended", label="recipe", elem_id="train-recipe")
             with gr.Accordion("More settings", open=False, elem_id="train-more"):
                 settings = settings_form()
+            with gr.Accordion("Sentences to watch", open=False, elem_id="train-pinned"):
+                probes = gr.Textbox(
+                    lines=3,
+                    max_lines=5,
+                    label="one a line, with ___ for a word (cloze probes)",
+                    info="The learning model fills them at every test. Left empty: two sentences of your own unseen text.",
+                    elem_id="train-probes",
+                )
             with gr.Row(elem_classes="actions"):
                 start = gr.Button("Start training", variant="primary", elem_id="train-start", min_width=120)
-                stop = gr.Button("Stop and keep", interactive=False, elem_id="train-stop", min_width=120)
+                check = gr.Button("Check first", elem_id="train-check", min_width=110)
+            forecast = gr.Markdown(elem_id="train-forecast", elem_classes="quiet")
         with gr.Column(min_width=320, scale=3):
             live = chart("Loss of the run, step by step", poller(studio), value=EMPTY, help_text=HOW_TO_READ, elem_id="train-chart")
+            with gr.Row(elem_classes="actions"):
+                buttons = [gr.Button(label, interactive=False, elem_id=f"train-{name}", min_width=90) for name, label in BUTTONS.items()]
+            with gr.Column(elem_classes="card"):
+                gr.Markdown("### What it puts into the blanks")
+                watched = lapse(
+                    "What the learning model puts into the blanks of the pinned sentences",
+                    lapse_poller(studio, RESTING_STATES),
+                    elem_id="train-lapse",
+                    value={"run": None, "steps": [], "rows": [], "empty": NO_PROBES},
+                )
 
-    view = TrainingView(session.run_id, live, pill, start, stop)
+    view = TrainingView(session.run_id, live, pill, watched, start, *buttons)
+    wanted = [session.visitor, session.text_id, model, text.held_out, text.split_seed]
     on(recipe.input, apply_recipe, studio, recipe, settings)
-    on(
-        start.click,
-        start_run,
-        studio,
-        [session.visitor, session.text_id, session.run_id, model, text.held_out, text.split_seed, *settings],
-        view,
-        concurrency_limit=None,
-    )
-    on(stop.click, stop_run, studio, [session.visitor, session.run_id], stop)
+    on(start.click, start_run, studio, [*wanted, probes, *settings], view, concurrency_limit=None)
+    measured = on(check.click, begin_check, studio, None, forecast)
+    on(measured.then, check_first, studio, [*wanted, *settings], forecast, concurrency_id=CHECKING)
+    for button, handler in zip(buttons, (pause_run, go_on, one_step, stop_run), strict=True):
+        on(button.click, handler, studio, [session.visitor, session.run_id], view)
+    on(live.changed, show, studio, [session.visitor, session.run_id], view)
     finished = on(live.finished, show, studio, [session.visitor, session.run_id], view)
     return TrainingTab(view, model, finished)
 
 
-def settings_form() -> list[gr.components.Component]:
-    """One widget for each field of TrainConfig, in its order; a field without a widget fails here, at page build."""
-    default = TrainConfig()
-    widgets = {
-        "epochs": gr.Slider(
-            1, 100, default.epochs, step=1, label="passes over the text (epochs)", info="More passes learn more, until the dashed line stops falling."
-        ),
-        "max_steps": gr.Number(default.max_steps, precision=0, minimum=0, label="steps at most", info="0 means no limit: all passes are made."),
-        "tokens_per_step": gr.Slider(
-            64,
-            8192,
-            default.tokens_per_step,
-            step=64,
-            label="word pieces per step",
-            info="How much text is read before the weights change once (batch size, in tokens).",
-        ),
-        "learning_rate": gr.Number(
-            default.learning_rate,
-            minimum=0,
-            maximum=0.1,
-            label="learning rate",
-            info="How big each change is. 0 chooses one that suits the model's size.",
-        ),
-        "warmup_share": gr.Slider(
-            0,
-            0.5,
-            default.warmup_share,
-            step=0.01,
-            label="warm-up, share of the steps",
-            info="The rate climbs during these steps, then falls to zero.",
-        ),
-        "weight_decay": gr.Number(
-            default.weight_decay, minimum=0, maximum=1, label="weight decay", info="A gentle pull of the weights towards zero."
-        ),
-        "clip": gr.Number(default.clip, minimum=0.01, label="gradient clip", info="No single step may be larger than this."),
-        "dropout": gr.Slider(
-            0, 0.5, default.dropout, step=0.05, label="dropout", info="Share of the model switched off at random while it trains; helps in long runs."
-        ),
-        "mask_rate": gr.Slider(
-            0.05, 0.6, default.mask_rate, step=0.01, label="hidden share", info="Chance of each piece to be hidden; BERT's rule is 0.15."
-        ),
-        "mask_share": gr.Slider(0, 1, default.mask_share, step=0.05, label="of those, shown as [MASK]", info="BERT's rule is 0.8."),
-        "random_share": gr.Slider(
-            0,
-            1,
-            default.random_share,
-            step=0.05,
-            label="of those, swapped for a random piece",
-            info="BERT's rule is 0.1; what is left stays as it is.",
-        ),
-        "unit": gr.Radio(
-            UNIT_NAMES, value=default.unit, label="chosen at a time", info="Whole words and spans are harder to guess than single pieces."
-        ),
-        "evaluations": gr.Slider(1, 50, default.evaluations, step=1, label="tests on the way", info="How often the unseen text is scored."),
-        "schedule": gr.Dropdown(
-            ["linear", "constant"],
-            value=default.schedule,
-            label="after the warm-up",
-            info="The rate falls to zero in a straight line, or stays level.",
-        ),
-        "patience": gr.Slider(
-            0,
-            20,
-            default.patience,
-            step=1,
-            label="patience (early stopping)",
-            info="Ends after this many tests in a row without a new best; 0 never does.",
-        ),
-        "precision": gr.Dropdown(
-            ["auto", "float32", "bfloat16"], value=default.precision, label="precision", info="auto uses bfloat16 on a GPU that computes in it."
-        ),
-        "accumulation": gr.Slider(
-            1,
-            64,
-            default.accumulation,
-            step=1,
-            label="parts of a step (gradient accumulation)",
-            info="More parts need less memory; the result is the same.",
-        ),
-        "freeze_embeddings": gr.Checkbox(
-            default.freeze_embeddings,
-            label="leave the embeddings as they are",
-            info="Quicker and gentler; where the output shares them, that stays too.",
-        ),
-        "freeze_layers": gr.Slider(
-            0, 12, default.freeze_layers, step=1, label="lowest layers left as they are", info="Frozen layers do not learn and cannot forget."
-        ),
-        "as_taught": gr.Checkbox(
-            default.as_taught,
-            label="go the way of the tutorial",
-            info="Padding to full length, long paragraphs cut off, masks drawn once, loss over every position. To see, not to recommend.",
-        ),
-        "seed": gr.Number(default.seed, precision=0, minimum=0, label="seed", info="The same seed gives the same order and the same masks."),
-    }
-    for name, widget in widgets.items():
-        widget.elem_id = f"set-{name}"
-    return [widgets[name] for name in CONFIG_FIELDS]
-
-
-def apply_recipe(studio: Studio, recipe: str) -> list:
-    """The settings of a recipe."""
-    config = RECIPES[RECIPE_NAMES.get(recipe, "recommended")]
-    return [getattr(config, name) for name in CONFIG_FIELDS]
+BUTTONS = {"pause": "Pause", "go-on": "Go on", "one-step": "One step", "stop": "Stop and keep"}
+"""End of the element id -> label, in their order; handlers in the same order in `build`."""
+NO_PROBES = "Two sentences of your text are watched while the model learns; or write your own under Sentences to watch."
 
 
 def model_choices(studio: Studio, visitor: str) -> list[tuple[str, str]]:
@@ -205,20 +110,18 @@ def model_choices(studio: Studio, visitor: str) -> list[tuple[str, str]]:
     return [("Starter (bundled, offline)", "starter"), *((run_label(run), f"run:{run.id}") for run in runs)]
 
 
-def run_label(run: Run) -> str:
-    """How a run is called in lists: its name, its time and how far it came."""
-    return f"{run.job.name} · {run.job.created[:16].replace('T', ' ')} · {run.history().num_steps} steps"
+class Wish(NamedTuple):
+    """What a run is to be started with, checked."""
+
+    corpus: Corpus
+    model: str
+    config: TrainConfig
+    held_out: float
+    split_seed: int
 
 
-def start_run(
-    studio: Studio, visitor: str, text_id: str, run_id: str, model: str, held_out: float, split_seed: float, *settings: float
-) -> TrainingView:
-    """Starts a run with the page's settings. A second click while one is alive changes nothing: the page keeps looking at the live one."""
-    if not studio.may_start(visitor):
-        raise UserError("This run was not started.", "The page is not ready: this browser has no id yet.", "Reload the page and try again.")
-    current = studio.visible(run_id, visitor)
-    if current and current.state in LIVE_STATES:
-        return view_of(studio, current)
+def wish(studio: Studio, text_id: str, model: str, held_out: float, split_seed: float, settings: tuple) -> Wish:
+    """The page's values, checked. Raises UserError for what cannot be."""
     corpus = studio.texts.get(text_id)
     config = TrainConfig(**dict(zip(CONFIG_FIELDS, settings, strict=True)))
     if config.epochs > studio.limits.max_epochs:
@@ -226,139 +129,99 @@ def start_run(
     if studio.limits.hosted:
         most = studio.limits.max_steps
         config = dataclasses.replace(config, max_steps=min(config.max_steps or most, most))
-    visitor = visitor if isinstance(visitor, str) else ""
     share = checks.fraction("The held-out share", held_out, 2, 50) / 100
     studio.models.tokenizer(model)  # an unknown model is refused before a run folder is made
-    seed = checks.whole("The seed", split_seed, 0, 2**31 - 1)
-    wanted = (corpus.fingerprint, model, config, share, seed)
-    run = studio.trainer.start(
-        lambda: studio.runs.create(corpus, model, config, share, seed, visitor),
-        visitor,
-        same=lambda other: (other.job.fingerprint, other.job.model, other.job.config, other.job.held_out, other.job.split_seed) == wanted,
-    )
-    return view_of(studio, run)
+    return Wish(corpus, model, config, share, checks.whole("The seed", split_seed, 0, 2**31 - 1))
 
 
-def stop_run(studio: Studio, visitor: str, run_id: str) -> object:
-    """Asks the run to end after its current step."""
+def check_owner(studio: Studio, visitor: object) -> str:
+    """The visitor's id. Raises UserError where one is needed and missing."""
+    if not studio.may_start(visitor):
+        raise UserError("This run was not started.", "The page is not ready: this browser has no id yet.", "Reload the page and try again.")
+    return visitor if isinstance(visitor, str) else ""
+
+
+def start_run(
+    studio: Studio, visitor: str, text_id: str, model: str, held_out: float, split_seed: float, probes: str, *settings: float
+) -> TrainingView:
+    """Starts a run with the page's settings, or puts it in the queue. A second click while one that is the same is alive changes nothing."""
+    visitor = check_owner(studio, visitor)
+    wanted = wish(studio, text_id, model, held_out, split_seed, settings)
+    sentences = pinned(probes)
+    studio.preflight.check_room(wanted.model)
+    with studio.preflight.given_way():
+        run = studio.trainer.start(
+            lambda: studio.runs.create(*wanted, visitor, probes=sentences),
+            visitor,
+            same=lambda other: (
+                (other.job.fingerprint, *(getattr(other.job, name) for name in Wish._fields[1:])) == (wanted.corpus.fingerprint, *wanted[1:])
+            ),
+        )
+    return view_of(studio, run, visitor)
+
+
+def begin_check(studio: Studio) -> str:
+    """Says that the measurement is under way."""
+    return MEASURING
+
+
+def check_first(studio: Studio, visitor: str, text_id: str, model: str, held_out: float, split_seed: float, *settings: float) -> str:
+    """Three real steps on a model of their own, thrown away afterwards: time, memory, disk, and what will happen to the text."""
+    try:
+        check_owner(studio, visitor)
+        wanted = wish(studio, text_id, model, held_out, split_seed, settings)
+        return forecast_text(studio.preflight.forecast(*wanted))
+    except UserError as error:
+        return refusal(error)
+
+
+def seen(studio: Studio, visitor: str, run_id: str) -> Run:
+    """The run that the page looks at. Raises UserError when there is none, or it is somebody else's."""
     run = studio.visible(run_id, visitor)
-    if run and studio.trainer.stop(run):
-        return gr.Button("Stopping …", interactive=False)
-    if run and run.state in LIVE_STATES:
-        raise UserError("This run was not stopped.", "Another program trains it.", "Stop it there, with Ctrl-C.")
-    return gr.Button("Stop and keep", interactive=False)
+    if run is None:
+        raise UserError("There is no such run.", "It is not on this server any more.", "Choose another one under Runs, or start one.")
+    return run
+
+
+def pause_run(studio: Studio, visitor: str, run_id: str) -> TrainingView:
+    """Asks the run to leave the device after its current step."""
+    run = seen(studio, visitor, run_id)
+    if not studio.trainer.pause(run) and run.state in LIVE_STATES:
+        raise elsewhere()
+    return view_of(studio, run, visitor)._replace(pause=gr.Button("Pausing …", interactive=False))
+
+
+def go_on(studio: Studio, visitor: str, run_id: str) -> TrainingView:
+    """Puts the run in the queue again; it takes up from what is safe."""
+    run = seen(studio, visitor, run_id)
+    with studio.preflight.given_way():
+        studio.trainer.go_on(run, check_owner(studio, visitor))
+    return view_of(studio, run, visitor)
+
+
+def one_step(studio: Studio, visitor: str, run_id: str) -> TrainingView:
+    """Has a paused run take exactly one step."""
+    run = seen(studio, visitor, run_id)
+    with studio.preflight.given_way():
+        studio.trainer.one_step(run)
+    return view_of(studio, run, visitor)
+
+
+def stop_run(studio: Studio, visitor: str, run_id: str) -> TrainingView:
+    """Asks the run to end after its current step, and to keep its model."""
+    run = seen(studio, visitor, run_id)
+    if not studio.trainer.stop(run) and run.state in LIVE_STATES:
+        raise elsewhere()
+    view = view_of(studio, run, visitor)
+    return view._replace(stop=gr.Button("Stopping …", interactive=False)) if run.state in LIVE_STATES else view
+
+
+def elsewhere() -> UserError:
+    """For a live run that this program does not train."""
+    return UserError("This run was not changed.", "Another program trains it.", "Stop it there, with Ctrl-C.")
 
 
 def show(studio: Studio, visitor: str, run_id: str) -> TrainingView:
     """The view of a run; nothing changes when the id is unknown, as on a first visit."""
     run = studio.visible(run_id, visitor)
-    return view_of(studio, run) if run else TrainingView(*[gr.skip()] * len(TrainingView._fields))
-
-
-def view_of(studio: Studio, run: Run) -> TrainingView:
-    """Everything the page shows of a run."""
-    alive = run.state in LIVE_STATES
-    return TrainingView(
-        run.id,
-        {"fig": figure_json(loss_chart(History())), "run": run.id, "empty": "", "facts": run_facts(run.history())},
-        {"run": run.id},
-        gr.Button("Training …" if alive else "Start training", interactive=not alive),
-        gr.Button("Stop and keep", interactive=alive),
-    )
-
-
-def poller(studio: Studio):
-    """The server function behind the live chart."""
-
-    def poll(asked: dict) -> dict | None:
-        """What is new of a run since the cursor; None when there is no such run."""
-        run = studio.runs.find(asked.get("run")) if isinstance(asked, dict) else None
-        if run is None:
-            return None
-        state, history = run.state, run.history()
-        add, replace, cursor = new_points(history, asked.get("cursor"))
-        return {
-            "cursor": cursor,
-            "add": add,
-            "replace": replace,
-            "x_max": history.started.total_steps if history.started else None,
-            "facts": run_facts(history),
-            "note": run_note(studio, run),
-            "progress": history.num_steps / history.started.total_steps if history.started else None,
-            "state": state,
-            "final": state not in LIVE_STATES,
-        }
-
-    return poll
-
-
-def pill_poller(studio: Studio):
-    """The server function behind the pill in the header."""
-
-    def poll(asked: dict) -> dict | None:
-        """One line about the run."""
-        run = studio.runs.find(asked.get("run")) if isinstance(asked, dict) else None
-        if run is None or run.job is None:
-            return None
-        state, history = run.state, run.history()
-        place = f"step {history.num_steps} of {history.started.total_steps}" if history.started else state
-        left = f" · {spoken(history.seconds_left)} left" if history.seconds_left is not None and state == "running" else ""
-        text = (
-            f"{run.job.name[:40]} · {place}{left}" if state in LIVE_STATES else f"{run.job.name[:40]} · {state}{' · kept' if run.has_model else ''}"
-        )
-        return {"text": text, "state": state, "final": state not in LIVE_STATES}
-
-    return poll
-
-
-def run_facts(history: History) -> list[dict]:
-    """The four numbers above the chart."""
-    if not history.evaluations:
-        return BLANK_FACTS
-    before, now = history.evaluations[0], history.evaluations[-1]
-    speed = history.latest.tokens_per_second if history.latest else 0
-    seconds = history.latest.seconds if history.latest else now.seconds
-    ended = isinstance(history.ended, (Finished, Failed))
-    return [
-        {"name": "loss on unseen text", "value": f"{now.loss:.2f}", "extra": f"from {before.loss:.2f}"},
-        {"name": "right first guess", "value": f"{now.top1:.0%}", "extra": f"from {before.top1:.0%}"},
-        {"name": "speed", "value": f"{speed:,.0f}" if speed else "–", "extra": "pieces / s"},
-        {
-            "name": "time taken" if ended else "time left",
-            "value": spoken(seconds if ended else history.seconds_left),
-            "extra": "" if ended else f"{spoken(seconds)} so far",
-        },
-    ]
-
-
-def run_note(studio: Studio, run: Run) -> str:
-    """One sentence on where the run stands."""
-    state, history = run.state, run.history()
-    steps = f"{history.num_steps:,} of {history.started.total_steps:,} steps" if history.started else "no steps yet"
-    if isinstance(history.ended, Failed):
-        return f"{history.ended.what} {history.ended.why} {history.ended.do}"
-    if state == "queued":
-        waiting = studio.trainer.position(run)
-        return (
-            f"Waiting: {waiting} {'run comes' if waiting == 1 else 'runs come'} first."
-            if waiting
-            else "Loading the model and cutting the text into pieces …"
-        )
-    if state == "running" and history.saved:
-        return f"Trained and kept: {steps}. Now it sits its exam on the unseen text …"
-    kept = " The model is kept: compare it in the next tab." if run.has_model else ""
-    kept += f" Exam: {history.examined.verdict}." if history.examined else ""
-    return {
-        "running": f"Training: {steps}, pass {history.latest.epoch if history.latest else 0:.1f} of {history.started.epochs if history.started else 0}; unseen text is tested on {history.evaluations[0].num_masks if history.evaluations else 0:,} blanks, always the same and all of them hidden.",
-        "finished": f"Finished: {steps}.{kept}",
-        "stopped": f"Stopped: {steps}.{kept}",
-        "interrupted": f"Interrupted: the server went away after {steps}.{kept or ' Start it again to train it whole.'}",
-    }.get(state, "The folder of this run is damaged and cannot be read.")
-
-
-def spoken(seconds: float | None) -> str:
-    """A duration as minutes and seconds: 70 -> "1:10"."""
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+    return view_of(studio, run, visitor) if run else TrainingView(*[gr.skip()] * len(TrainingView._fields))

@@ -1,0 +1,44 @@
+// The table of runs.
+const scroll = find('.scroll'), empty = find('.empty'), head = find('thead tr'), body = find('tbody');
+let rows = [];
+say(find('caption'), settings.caption);
+scroll.setAttribute('aria-label', settings.caption);
+const ticked = () => [...body.querySelectorAll('input:checked')].map(box => box.closest('tr').dataset.run);
+const create = () => {
+  const row = make('tr'), first = make('td'), box = make('input'), named = make('th'), name = make('button', 'name'), why = make('div', 'why'), state = make('td', 'state');
+  box.type = 'checkbox';
+  box.addEventListener('change', () => { row.dataset.chosen = box.checked; trigger('choose', {ids: ticked()}); });
+  name.type = 'button';
+  name.addEventListener('click', () => trigger('open', {run: row.dataset.run}));
+  named.scope = 'row';
+  named.append(name, why);
+  state.append(make('i'), make('span'));
+  state.firstChild.setAttribute('aria-hidden', 'true');
+  first.append(box);
+  row.append(first, named, state);
+  return row;
+};
+const render = () => {
+  const value = props.value || {}, chosen = new Set(value.chosen || []);
+  rows = value.rows || [];
+  scroll.hidden = !rows.length;
+  empty.hidden = Boolean(rows.length);
+  say(empty, value.empty);
+  fill(head, rows.length ? ['chosen', 'run', 'state', ...(value.head || [])] : [], () => { const cell = make('th'); cell.scope = 'col'; return cell; }, (cell, text) => say(cell, text));
+  fill(body, rows, create, (row, item) => {
+    const [first, named, state] = row.children;
+    row.dataset.run = item.id;
+    row.dataset.chosen = first.firstChild.checked = chosen.has(item.id);
+    first.firstChild.setAttribute('aria-label', 'Choose ' + item.name);
+    say(named.firstChild, item.name);
+    named.firstChild.title = 'Open in Train';
+    say(named.lastChild, item.why);
+    state.dataset.state = item.state;
+    say(state.firstChild, item.mark);
+    say(state.lastChild, item.state);
+    while (row.children.length > 3 + item.cells.length) row.lastChild.remove();
+    item.cells.forEach((text, index) => { if (!row.children[3 + index]) row.append(make('td')); say(row.children[3 + index], text); });
+  });
+};
+watch('value', render);
+render();

@@ -1,0 +1,22 @@
+"""The table of runs: choose one or several by their boxes, open one by its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from mlm_gui.ui.component import component
+
+TEMPLATE = """
+<div class="scroll" role="region" tabindex="0" hidden><table><caption></caption><thead><tr></tr></thead><tbody></tbody></table></div>
+<p class="empty" hidden></p>
+"""
+
+
+def runlist(label: str, **kw: Any) -> gr.HTML:
+    """Fires `choose` with `{ids}` when a box is ticked and `open` with `{run}` when a name is pressed.
+
+    value: `{"rows": [{"id", "name", "state", "mark", "why", "cells": [str]}], "chosen": [id], "head": [str], "empty": str}`; `cells` stand under `head`.
+    """
+    return component("runlist", label, TEMPLATE, {"rows": [], "chosen": [], "head": [], "empty": ""}, **kw)

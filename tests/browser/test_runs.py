@@ -1,0 +1,146 @@
+"""Runs that nothing can kill, seen from the page."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+from playwright.sync_api import expect
+from test_main_job import POINTS, bring, choose_settings
+
+from mlm_gui.services.studio import Studio
+
+PLOT = "document.querySelector('#train-chart .js-plotly-plot')"
+STEPS = f"{PLOT}?.data?.[0]?.x ?? []"
+
+
+def begin(page, **settings):
+    bring(page)
+    page.click("#tab-train-button")
+    choose_settings(page, tokens_per_step=256, **settings)
+    page.click("#train-start")
+
+
+def test_pause_takes_one_step_and_goes_on_and_zoom_stays(page):
+    begin(page, epochs=100)
+    page.wait_for_function(f"{POINTS} >= 2")
+    page.evaluate(f"Plotly.relayout({PLOT}, {{'xaxis.range': [1, 7]}})")
+    page.click("#train-pause")
+    expect(page.locator("#train-go-on")).to_be_enabled()
+    expect(page.locator("#train-pause")).to_be_disabled()
+    expect(page.locator("#train-chart .note")).to_contain_text("Paused at step")
+    paused = int(re.search(r"Paused at step ([\d,]+)", page.locator("#train-chart .note").inner_text())[1].replace(",", ""))
+    page.click("#train-one-step")
+    expect(page.locator("#train-chart .note")).to_contain_text(f"Paused at step {paused + 1:,}")
+    page.click("#train-go-on")
+    page.wait_for_function(f"({STEPS}).at(-1) > {paused + 2}")
+    assert page.evaluate(f"{PLOT}.layout.xaxis.range") == [1, 7]
+    page.click("#train-stop")
+    expect(page.locator("#train-chart")).to_contain_text("Stopped")
+    steps = page.evaluate(STEPS)
+    assert steps == list(range(steps[0], steps[-1] + 1))
+
+
+def test_two_runs_stand_in_a_queue_and_the_second_can_leave_it(page, open_page, served):
+    begin(page, epochs=100)
+    page.wait_for_function(f"{POINTS} >= 2")
+    other = open_page()
+    begin(other, epochs=50)
+    expect(other.locator("#train-chart .note")).to_contain_text("1 run comes first")
+    expect(other.locator("#pill")).to_contain_text("number 2 in the queue")
+    expect(other.locator("#train-stop")).to_have_text("Leave the queue")
+    other.click("#train-stop")
+    expect(other.locator("#train-chart")).to_contain_text("Stopped")
+    page.click("#train-stop")
+    expect(page.locator("#train-chart")).to_contain_text("Stopped")
+
+
+def test_runs_are_compared_renamed_and_deleted(page, served):
+    _, studio = served
+    begin(page, epochs=1, max_steps=4)
+    expect(page.locator("#train-chart")).to_contain_text("Finished")
+    expect(page.locator("#train-lapse tbody tr")).to_have_count(2)
+    begin(page, epochs=1, max_steps=3)
+    expect(page.locator("#train-chart")).to_contain_text("3 of 3 steps")
+    page.click("#tab-runs-button")
+    boxes = page.locator("#runs-list tbody input")
+    expect(boxes.nth(1)).to_be_visible()
+    boxes.nth(0).check()
+    expect(page.locator("#runs-name input")).to_be_enabled()
+    page.fill("#runs-name input", "A name of my own")
+    page.click("#runs-rename")
+    expect(page.locator("#runs-list tbody tr").nth(0)).to_contain_text("A name of my own")
+    boxes.nth(1).check()
+    page.wait_for_function("document.querySelector('#runs-chart .js-plotly-plot')?.data?.length === 4")
+    boxes.nth(1).uncheck()
+    expect(page.locator("#runs-rename")).to_be_enabled()
+    before = len(studio.runs.all())
+    page.click("#runs-delete")
+    expect(page.locator("#runs-asked")).to_contain_text("cannot be brought back")
+    page.click("#runs-sure")
+    expect(page.locator("#runs-list")).not_to_contain_text("A name of my own")
+    assert len(studio.runs.all()) == before - 1
+
+
+class Server:
+    """The app as a program of its own, which can be killed."""
+
+    def __init__(self, home):
+        self.home = home
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        call = [sys.executable, "-m", "mlm_gui", "app", "--port", str(self.port), "--home", str(self.home)]
+        environment = {**os.environ, "GRADIO_TEMP_DIR": str(self.home / "uploads")}
+        self.program = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+        assert "is open" in self.program.stdout.readline()
+        urllib.request.urlopen(self.url, timeout=30).close()
+
+    def kill(self):
+        self.program.send_signal(signal.SIGKILL)
+        self.program.wait()
+        self.program.stdout.close()
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = Server(tmp_path / "home")
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_a_killed_server_s_run_goes_on_with_one_click_in_the_page_that_stayed_open(browser, server):
+    from mlm_gui.services.limits import LAPTOP
+
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    page.goto(server.url)
+    begin(page, epochs=100)
+    page.wait_for_function(f"{POINTS} >= 2")
+    (run,) = Studio.open(server.home, LAPTOP).runs.all()
+    page.click("#train-pause")  # a checkpoint, at a known step
+    expect(page.locator("#train-go-on")).to_be_enabled()
+    page.click("#train-go-on")
+    page.wait_for_function(f"({STEPS}).at(-1) > {run.safe_step + 1}")
+    server.kill()
+    expect(page.locator("#train-chart .note")).to_contain_text("Connection lost")
+    server.start()
+    expect(page.locator("#train-chart .note")).to_contain_text(f"safe up to step {run.safe_step:,}")
+    expect(page.locator("#train-go-on")).to_have_text(f"Go on from step {run.safe_step:,}")
+    broken_off = run.history().num_steps
+    page.click("#train-go-on")
+    page.wait_for_function(f"({STEPS}).at(-1) > {broken_off + 1}")
+    page.click("#train-stop")
+    expect(page.locator("#train-chart")).to_contain_text("Stopped")
+    steps = page.evaluate(STEPS)
+    assert steps == list(range(1, steps[-1] + 1))
+    assert len(run.history().losses) == run.history().num_steps
+    context.close()

@@ -1,0 +1,112 @@
+"""What the page's components are told when they ask."""
+
+import json
+
+import pytest
+
+from mlm_gui.core.config import RECIPES
+from mlm_gui.services.limits import HOSTED
+from mlm_gui.services.studio import Studio
+from mlm_gui.ui import run_view, runs_tab
+from mlm_gui.ui.charts import MAX_POINTS
+from mlm_gui.ui.lapse import MAX_COLUMNS, lapse_poller, lapse_value
+
+
+def written(run, steps, *more):
+    """A made-up record of so many steps, scored and probed every hundred."""
+    records = [
+        {"event": "started", "total_steps": 12_000, "epochs": 4, "num_train_tokens": 9, "num_held_out_tokens": 9, "num_parameters": 9}
+        | {"learning_rate": 1e-3, "device": "cpu", "packed": True}
+    ]
+    for step in range(steps + 1):
+        if step:
+            records.append(
+                {"event": "stepped", "step": step, "epoch": 1.0, "loss": 5.0, "learning_rate": 1e-4, "tokens_per_second": 9e3, "seconds": 1.0}
+            )
+        if step % 100 == 0:
+            score = {"event": "evaluated", "step": step, "loss": 4.0, "perplexity": 9.0, "top1": 0.1, "top5": 0.2, "num_masks": 9, "seconds": 1.0}
+            records += [score, {"event": "probed", "step": step, "answers": [[["sea", 0.5], ["sky", 0.1]]] * 5}]
+    with (run.folder / "events.jsonl").open("a") as file:
+        file.writelines(json.dumps(record) + "\n" for record in [*records, *more])
+
+
+@pytest.fixture
+def run(studio, corpus):
+    return studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0, probes=tuple(f"{n} ___ is calm." for n in range(5)))
+
+
+def test_ten_thousand_steps_stay_light(studio, run):
+    written(run, 10_000)
+    poll, asked = run_view.poller(studio), {"run": run.id, "visitor": ""}
+    first = poll(asked)
+    assert max(len(line["x"]) for line in first["replace"].values()) <= MAX_POINTS
+    again = poll({**asked, "cursor": first["cursor"]})
+    assert len(json.dumps(again)) < 2_000
+    assert again["replace"] is None
+    assert len(poll({**asked, "want": "table"})["rows"]) <= 51
+    assert poll({**asked, "want": "csv"})["csv"].count("\n") == 10_002
+    assert len(lapse_value(run)["steps"]) == MAX_COLUMNS
+    news = lapse_poller(studio, ())(asked)
+    assert len(json.dumps(lapse_poller(studio, ())({**asked, "seen": news["seen"]}))) < 200
+
+
+def test_a_run_that_went_back_to_a_checkpoint_replaces_its_points_and_is_marked(studio, run):
+    written(run, 60)
+    poll, asked = run_view.poller(studio), {"run": run.id, "visitor": ""}
+    cursor = poll(asked)["cursor"]
+    with (run.folder / "events.jsonl").open("a") as file:
+        file.write(json.dumps({"event": "resumed", "step": 40, "total_steps": 12_000, "seconds": 1.0}) + "\n")
+    answer = poll({**asked, "cursor": cursor})
+    assert answer["replace"]["0"]["x"][-1] == 40
+    assert answer["marks"] == [{"step": 40, "text": "went on"}]
+
+
+@pytest.mark.parametrize("asked", [None, 3, [], {}, {"run": 7}, {"run": "../x"}, {"run": "a" * 32, "visitor": ["x"]}])
+def test_an_odd_question_is_answered_with_nothing(studio, asked):
+    for poll in (run_view.poller(studio), run_view.pill_poller(studio), lapse_poller(studio, ())):
+        assert poll(asked) is None
+
+
+def test_on_a_hosted_server_components_answer_the_owner_only(tmp_path, corpus):
+    studio = Studio.open(tmp_path, HOSTED)
+    run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0, owner="a" * 32)
+    for poll in (run_view.poller(studio), run_view.pill_poller(studio), lapse_poller(studio, ())):
+        assert poll({"run": run.id, "visitor": "a" * 32}) is not None
+        for other in ("b" * 32, "", None):
+            assert poll({"run": run.id, "visitor": other}) is None
+    assert runs_tab.refresh(studio, "b" * 32, {"chosen": [run.id]}).runs["rows"] == []
+    assert len(runs_tab.refresh(studio, "a" * 32, {"chosen": [run.id]}).runs["rows"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "enabled"),
+    [
+        ("queued", "stop"),
+        ("running", "pause stop"),
+        ("paused", "go_on one_step stop"),
+        ("interrupted", "go_on one_step"),
+        ("finished", ""),
+        ("stopped", "go_on"),
+        ("failed", "go_on"),
+        ("damaged", ""),
+    ],
+)
+def test_each_button_is_enabled_exactly_when_it_makes_sense(run, state, enabled):
+    names = ("pause", "go_on", "one_step", "stop")
+    buttons = zip(names, run_view.controls(run, state), strict=True)
+    assert " ".join(name for name, button in buttons if button.interactive) == enabled
+
+
+def test_a_damaged_run_is_listed_with_why_and_can_be_deleted(studio, run):
+    (run.folder / "job.json").write_text("{bad")
+    again = Studio.open(studio.home, studio.limits)
+    view = runs_tab.refresh(again, "", {"chosen": [run.id]})
+    assert view.runs["rows"][0]["state"] == "damaged"
+    assert "damaged" in view.runs["rows"][0]["why"]
+    assert runs_tab.delete_chosen(again, "", {"chosen": [run.id]}).runs["rows"] == []
+    assert not run.folder.exists()
+
+
+@pytest.mark.parametrize("sent", [None, 3, [], {"chosen": 5}, {"chosen": [None, 7, "../x", "a" * 32]}])
+def test_what_the_browser_says_is_chosen_is_believed_only_when_it_is_there(studio, run, sent):
+    assert runs_tab.refresh(studio, "", sent).runs["chosen"] == []
