@@ -19,7 +19,7 @@ class TrainConfig:
     max_steps: int = 0
     """Stops after this many steps; 0 means no such limit."""
     tokens_per_step: int = 1024
-    """Real tokens in each step, about; there is no padding."""
+    """Real tokens in each step, about; there is no padding. A text above a megabyte takes at least 1,024."""
     learning_rate: float = 0.0
     """Peak rate of AdamW; 0 chooses 1e-3 · (128 / hidden size)^1.5, which gives 1e-3 to the starter and 7e-5 to a base-size BERT."""
     warmup_share: float = 0.06

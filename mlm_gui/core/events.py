@@ -11,6 +11,7 @@ class Started:
     total_steps: int
     epochs: int
     num_train_tokens: int
+    """Of a text above a megabyte: what its first part lets expect."""
     num_held_out_tokens: int
     num_parameters: int
     learning_rate: float

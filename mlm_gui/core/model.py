@@ -15,11 +15,8 @@ from transformers.masking_utils import sdpa_mask
 
 from mlm_gui.core.loading import load_tokenizer, load_weights, model_folder, quiet
 from mlm_gui.core.masking import Vocabulary
-from mlm_gui.core.tokens import Pack
+from mlm_gui.core.tokens import LONGEST_SEQUENCE, Pack
 from mlm_gui.errors import UserError
-
-LONGEST_SEQUENCE = 512
-"""Tokens; longer paragraphs are split even when the model could read more."""
 
 
 @dataclass

@@ -1,59 +1,99 @@
 """Plan: which text each step reads and which of its tokens are chosen, all decided by the seed before the first step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from mlm_gui.core.config import TUTORIAL_BATCH, TrainConfig
 from mlm_gui.core.masking import MaskedBatch, Vocabulary, mask_tokens
-from mlm_gui.core.tokens import Pack, TokenStore, packs
+from mlm_gui.core.tokens import LONGEST_SEQUENCE, Pack, Pieces, TokenStore, packs, tokenize
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a run will do, step by step; it can be asked for any step's batch without training the others."""
 
-    store: TokenStore
+    pieces: Pieces
     vocabulary: Vocabulary
     config: TrainConfig
 
+    @classmethod
+    def of(cls, paragraphs: Sequence[str], tokenizer, max_length: int, config: TrainConfig, folder: Path | None = None) -> "Plan":
+        """The plan of training on these paragraphs; a sequence without a token that could be chosen takes no part. folder: see `Pieces`."""
+        vocabulary = Vocabulary.of(tokenizer)
+
+        def cut(some: Sequence[str]) -> TokenStore:
+            return tokenize(some, tokenizer, max_length, cut=config.as_taught).where(lambda ids: bool(vocabulary.maskable(ids).any()))
+
+        return cls(Pieces(paragraphs, cut, folder, whole=config.as_taught), vocabulary, config)
+
     @cached_property
     def total_steps(self) -> int:
-        steps = sum(len(self._epoch(epoch)) for epoch in range(self.config.epochs))
-        return min(steps, self.config.max_steps) if self.config.max_steps else steps
+        return min(self._all_steps, self.config.max_steps or self._all_steps)
+
+    @cached_property
+    def steps_per_epoch(self) -> float:
+        """Steps of one pass over the text; the mean, where the passes differ by a step."""
+        return self._all_steps / self.config.epochs
+
+    @cached_property
+    def _all_steps(self) -> int:
+        return sum(self._num_steps(epoch, piece) for epoch in range(self.config.epochs) for piece in range(len(self.pieces)))
 
     def batches(self, after: int = 0) -> Iterator[tuple[Pack, MaskedBatch]]:
         """The pack and the draw of step `after` + 1, `after` + 2 …: each epoch in a new order, each batch with new masks."""
         first = 0
         for epoch in range(self.config.epochs):
-            groups = self._epoch(epoch)
-            for step, sequences in enumerate(groups, start=first):
-                if step >= after:
-                    yield self._batch(sequences, step)
-            first += len(groups)
+            for piece in self._order_of_pieces(epoch):
+                num_steps = self._num_steps(epoch, piece)
+                if after < first + num_steps:
+                    store = self.pieces[piece]
+                    groups = self._groups(store, epoch, piece)
+                    for step in range(max(first, after), first + num_steps):
+                        yield self._batch(store, groups[(step - first) % len(groups)], step)
+                first += num_steps
 
-    def _epoch(self, epoch: int) -> list[np.ndarray]:
-        """The sequences of each step of one pass over the text."""
-        generator = torch.Generator().manual_seed(mix(self.config.seed, 1, epoch))
-        order = torch.randperm(self.store.num_sequences, generator=generator).numpy()
+    def _order_of_pieces(self, epoch: int) -> list[int]:
+        """The first pass goes as the text does, so that it can begin before the rest is tokenised."""
+        if epoch == 0:
+            return list(range(len(self.pieces)))
+        return torch.randperm(len(self.pieces), generator=torch.Generator().manual_seed(mix(self.config.seed, 4, epoch))).tolist()
+
+    def _num_steps(self, epoch: int, piece: int) -> int:
+        """Exact for a text of one piece; one of several is cut into as many packs as its characters let expect, before it is tokenised."""
+        if len(self.pieces) == 1:
+            return len(self._groups(self.pieces[0], epoch, 0))
+        return max(1, round(self.pieces.num_tokens_in(piece) / self._tokens_per_step))
+
+    @property
+    def _tokens_per_step(self) -> int:
+        return self.config.tokens_per_step if len(self.pieces) == 1 else max(self.config.tokens_per_step, 2 * LONGEST_SEQUENCE)
+
+    def _groups(self, store: TokenStore, epoch: int, piece: int) -> list[np.ndarray]:
+        """The sequences of each step, in a new order for each epoch."""
+        generator = torch.Generator().manual_seed(mix(self.config.seed, 1, epoch + piece * 1_000_003))
+        order = torch.randperm(store.num_sequences, generator=generator).numpy()
         if self.config.as_taught:
             return np.split(order, range(TUTORIAL_BATCH, len(order), TUTORIAL_BATCH))
-        return list(packs(self.store.lengths, self.config.tokens_per_step, order))
+        num_packs = None if len(self.pieces) == 1 else self._num_steps(epoch, piece)
+        return list(packs(store.lengths, self._tokens_per_step, order, num_packs))
 
-    def _batch(self, sequences: np.ndarray, step: int) -> tuple[Pack, MaskedBatch]:
-        pack = self.store.pack(sequences)
+    def _batch(self, store: TokenStore, sequences: np.ndarray, step: int) -> tuple[Pack, MaskedBatch]:
+        pack = store.pack(sequences)
         if not self.config.as_taught:
             return pack, self.draw(pack, step)
-        places = [torch.arange(self.store.offsets[s], self.store.offsets[s + 1]) for s in sequences]
+        places = [torch.arange(store.offsets[s], store.offsets[s + 1]) for s in sequences]
         return pack, self._drawn_once.at(torch.cat(places))
 
     @cached_property
     def _drawn_once(self) -> MaskedBatch:
         """The masks of the whole text, drawn before the first step, as the tutorial does."""
-        everything = self.store.pack(np.arange(self.store.num_sequences))
+        store = self.pieces[0]
+        everything = store.pack(np.arange(store.num_sequences))
         generator = torch.Generator().manual_seed(mix(self.config.seed, 2, 0))
         return mask_tokens(everything.input_ids, self.vocabulary.maskable(everything.input_ids), self.config.policy, self.vocabulary, generator)
 

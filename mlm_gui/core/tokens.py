@@ -2,12 +2,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from mlm_gui.errors import UserError
 
+LONGEST_SEQUENCE = 512
+"""Tokens; longer paragraphs are split even when the model could read more."""
+PIECE_CHARACTERS = 1_000_000
+"""A longer text is tokenised in pieces of about this many characters, each when it is first needed."""
 PARAGRAPHS_PER_CALL = 1_000
 """How many paragraphs the tokenizer is given at once."""
 WORD_STARTS = ("\u2581", "\u0120")
@@ -124,13 +132,83 @@ def _laid_end_to_end(rows: Sequence[np.ndarray], continued: Sequence[np.ndarray]
     return TokenStore(ids, np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64), flags)
 
 
-def packs(lengths: np.ndarray, tokens_per_pack: int, order: np.ndarray) -> Iterator[np.ndarray]:
-    """Cuts the sequences, taken in `order`, into packs of nearly equal size, close to and about `tokens_per_pack` tokens each.
+def packs(lengths: np.ndarray, tokens_per_pack: float, order: np.ndarray, num_packs: int | None = None) -> Iterator[np.ndarray]:
+    """Cuts the sequences, taken in `order`, into packs of nearly equal size, about `tokens_per_pack` tokens each, or into `num_packs`.
 
-    lengths: int64 [S]. order: int64 [S], a permutation. Yields arrays of sequence numbers; each sequence stands in exactly one.
+    lengths: int64 [S]. order: int64 [S], a permutation. Yields arrays of sequence numbers; each sequence stands in exactly one. There are fewer
+    packs than wanted where sequences are longer than a pack.
     """
     taken = lengths[order]
-    num_packs = max(1, round(taken.sum() / tokens_per_pack))
+    num_packs = num_packs or max(1, round(taken.sum() / tokens_per_pack))
     middles = np.cumsum(taken) - taken / 2
     pack_of = np.minimum((middles * num_packs / taken.sum()).astype(np.int64), num_packs - 1)
     yield from np.split(order, np.flatnonzero(np.diff(pack_of)) + 1)
+
+
+class Pieces:
+    """A text as one or several pieces, each tokenised when it is first asked for; the memory holds one of them at a time."""
+
+    def __init__(
+        self, paragraphs: Sequence[str], cut: Callable[[Sequence[str]], TokenStore], folder: Path | None = None, whole: bool = False
+    ) -> None:
+        """`cut` turns paragraphs into tokens. Pieces are kept as files in `folder`, or in memory without one. `whole` makes a single piece."""
+        self._paragraphs, self._cut, self._folder = paragraphs, cut, folder
+        ends = np.cumsum([len(paragraph) for paragraph in paragraphs])
+        self._num_characters = int(ends[-1]) if len(ends) else 0
+        num_pieces = 1 if whole else max(1, round(self._num_characters / PIECE_CHARACTERS))
+        starts = np.searchsorted(ends, np.arange(1, num_pieces) * self._num_characters / num_pieces) + 1
+        self._bounds = [0, *(start for start in np.unique(starts).tolist() if start < len(paragraphs)), len(paragraphs)]
+        self._kept: dict[int, TokenStore] = {}
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    def __getitem__(self, number: int) -> TokenStore:
+        """The tokens of one piece."""
+        if number not in self._kept:
+            if self._folder is not None and len(self) > 1:
+                self._kept.clear()
+            self._kept[number] = self._read(number) or self._write(number, self._cut(self._paragraphs[slice(*self._bounds[number : number + 2])]))
+        return self._kept[number]
+
+    def num_tokens_in(self, number: int) -> float:
+        """Tokens of one piece: what its characters let expect, by the first piece."""
+        return self._characters_in(number) * self._density
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the whole text: exact for one piece, an estimate by the first piece for several."""
+        return round(self._num_characters * self._density)
+
+    @cached_property
+    def _density(self) -> float:
+        """Tokens for each character."""
+        return self[0].num_tokens / max(1, self._characters_in(0))
+
+    def _characters_in(self, number: int) -> int:
+        if len(self) == 1:
+            return self._num_characters
+        return sum(map(len, self._paragraphs[slice(*self._bounds[number : number + 2])]))
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:05}.safetensors"
+
+    def _read(self, number: int) -> TokenStore | None:
+        """The piece from its file, when it is there and whole."""
+        if self._folder is None or not self._path(number).is_file():
+            return None
+        try:
+            kept = load_file(self._path(number))
+            store = TokenStore(kept["ids"].astype(np.int32), kept["offsets"], kept["continues"])
+        except (SafetensorError, OSError, KeyError):  # a damaged file is made again
+            return None
+        return store if store.offsets[-1] == len(store.ids) == len(store.continues) else None
+
+    def _write(self, number: int, store: TokenStore) -> TokenStore:
+        if self._folder is not None and len(self) > 1:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            narrow = np.uint16 if store.num_tokens and store.ids.max() < 2**16 else np.int32
+            aside = self._path(number).with_suffix(".partial")
+            save_file({"ids": store.ids.astype(narrow), "offsets": store.offsets, "continues": store.continues}, aside)
+            aside.replace(self._path(number))
+        return store

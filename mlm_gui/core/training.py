@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.device import Device, is_out_of_memory
 from mlm_gui.core.documents import Split
 from mlm_gui.core.events import Evaluated, Event, Resumed, Shrunk, Started, Stepped
-from mlm_gui.core.exam import Exam, evaluate
+from mlm_gui.core.exam import Exam, evaluate, some_of
 from mlm_gui.core.masking import MaskedBatch
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.plan import Plan, mix, parts
@@ -40,18 +41,18 @@ def train(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Event]:
 class Training:
     """One run of the loop: `events()` trains and says what happens; between two events `state()` is what a checkpoint needs."""
 
-    def __init__(self, lm: MaskedLM, split: Split, config: TrainConfig, stop: Callable[[], bool] = lambda: False) -> None:
-        """Cuts the text into tokens and readies the optimiser. `stop` is asked before every step.
+    def __init__(self, lm: MaskedLM, split: Split, config: TrainConfig, stop: Callable[[], bool] = lambda: False, folder: Path | None = None) -> None:
+        """Cuts the first piece of the text into tokens and readies the optimiser. `stop` is asked before every step; `folder` keeps a long text's tokens.
 
         Raises UserError when there is too little text to train or to test on, or when layers cannot be frozen.
         """
         self.lm, self.config, self._stop = lm, config, stop
         self._device = Device(config.precision)
         lm.model.to(self._device.device)
-        store = tokenize(split.train, lm.tokenizer, lm.max_length, cut=config.as_taught).where(lambda ids: bool(lm.vocabulary.maskable(ids).any()))
-        held_out = tokenize(split.held_out, lm.tokenizer, lm.max_length)
-        _check_enough(store, held_out, lm)
-        self.plan, self._exam = Plan(store, lm.vocabulary, config), Exam.of(held_out, config.policy, lm)
+        self.plan = Plan.of(split.train, lm.tokenizer, lm.max_length, config, folder)
+        held_out = tokenize(some_of(split.held_out), lm.tokenizer, lm.max_length)
+        _check_enough(self.plan.pieces[0], held_out, lm)
+        self._exam = Exam.of(held_out, config.policy, lm)
         self.total_steps = self.plan.total_steps
         self._evaluate_at = {round(self.total_steps * i / config.evaluations) for i in range(config.evaluations + 1)}
         self._peak_rate = config.learning_rate or default_learning_rate(lm)
@@ -68,7 +69,7 @@ class Training:
         """Parts each step is computed in, on each process."""
         self.best_loss, self.best_step = math.inf, 0
         """The lowest loss on the held-out text so far, and when it was seen."""
-        self._seconds, self._scored, self._worse, self._tokens, self._timed_seconds, self._timed_tokens = 0.0, -1, 0, 0, 0.0, 0
+        self._seconds, self._scored, self._worse, self._timed_seconds, self._timed_tokens = 0.0, -1, 0, 0.0, 0
 
     def events(self) -> Iterator[Event]:
         """Started (or Resumed), Evaluated before the first step, then Stepped and Evaluated in turn.
@@ -110,7 +111,7 @@ class Training:
             self._optimizer.step()
             self.lm.model.eval()
             self._count(pack, time.monotonic() - began)
-            yield Stepped(self.step, self._tokens / self.plan.store.num_tokens, loss, rate, self._tokens_per_second, self.seconds)
+            yield Stepped(self.step, self.step / self.plan.steps_per_epoch, loss, rate, self._tokens_per_second, self.seconds)
             if self.step in self._evaluate_at:
                 yield self.score()
 
@@ -167,7 +168,6 @@ class Training:
 
     def _count(self, pack: Pack, seconds: float) -> None:
         self.step += 1
-        self._tokens += len(pack.input_ids)
         if self.step > 1:  # the first one is never timed
             self._timed_seconds, self._timed_tokens = self._timed_seconds + seconds, self._timed_tokens + len(pack.input_ids)
 
@@ -189,9 +189,8 @@ class Training:
     def _first_event(self) -> Started | Resumed:
         if self.step:
             return Resumed(self.step, self.total_steps, self._seconds)
-        config, store = self.config, self.plan.store
-        held_out, device = self._num_held_out_tokens, str(self._device)
-        return Started(self.total_steps, config.epochs, store.num_tokens, held_out, self.lm.num_parameters, self._peak_rate, device, self.lm.packs)
+        num_tokens = self.plan.pieces.num_tokens, self._num_held_out_tokens
+        return Started(self.total_steps, self.config.epochs, *num_tokens, self.lm.num_parameters, self._peak_rate, str(self._device), self.lm.packs)
 
     def state(self) -> State:
         """What `restore` takes; the tensors are the live ones: write them before the next event is asked for."""
@@ -223,7 +222,7 @@ class Training:
             setattr(self, name, number)
 
 
-_COUNTERS = ("step", "parts", "best_loss", "best_step", "_seconds", "_scored", "_worse", "_tokens", "_timed_seconds", "_timed_tokens")
+_COUNTERS = ("step", "parts", "best_loss", "best_step", "_seconds", "_scored", "_worse", "_timed_seconds", "_timed_tokens")
 
 
 def schedule(step: int, total_steps: int, warmup_share: float, kind: str = "linear") -> float:

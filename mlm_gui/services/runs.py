@@ -224,7 +224,7 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
     if job is None:
         raise UserError("This run cannot be trained.", "Its folder is damaged: job.json is missing or unreadable.", "Start a new run.")
     lm = load(job.model)
-    training = Training(lm, run.corpus.split(job.held_out, job.split_seed), job.config, stop)
+    training = Training(lm, run.corpus.split(job.held_out, job.split_seed), job.config, stop, run.folder / "tokens")
     history, saved = History(), False
     try:
         for event in training.events():

@@ -12,7 +12,6 @@ from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.documents import Split
 from mlm_gui.core.events import Evaluated, Shrunk, Stepped
 from mlm_gui.core.plan import Plan, parts
-from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training import Training
 from mlm_gui.errors import UserError
 
@@ -31,8 +30,7 @@ def losses(events) -> list[float]:
 
 @pytest.mark.parametrize("num_parts", [1, 2, 3, 50])
 def test_the_parts_of_a_step_are_the_step(lm, split, num_parts):
-    store = tokenize(split.train, lm.tokenizer, lm.max_length)
-    pack, batch = next(Plan(store, lm.vocabulary, SHORT).batches())
+    pack, batch = next(Plan.of(split.train, lm.tokenizer, lm.max_length, SHORT).batches())
     found = parts(pack, batch, num_parts)
     assert 1 <= len(found) <= min(num_parts, len(pack.lengths)) and (num_parts > 3 or len(found) == num_parts)
     for name in ("input_ids", "lengths", "continues"):
@@ -153,7 +151,7 @@ def test_the_tutorial_s_way_is_the_tutorial(lm, split, corpus):
     config = dataclasses.replace(RECIPES["tutorial"], dropout=0.0, evaluations=1)
     trained = lm.copy()
     training = Training(trained, text, config)
-    store = training.plan.store
+    store = training.plan.pieces[0]
     assert store.num_sequences == 20 and store.lengths.max() == lm.max_length and training.total_steps == 4
     first_pass, second_pass = ([*training.plan.batches()][start : start + 2] for start in (0, 2))
     assert [len(pack.lengths) for pack, _ in first_pass] == [16, 4]

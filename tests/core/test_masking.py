@@ -201,16 +201,15 @@ def test_the_same_seed_gives_the_same_masks_and_another_seed_others():
 @pytest.mark.parametrize("kind", families.TOKENIZERS)
 def test_masks_are_fresh_in_each_epoch_and_follow_the_seed(family, corpus, kind):
     lm = family(kind)
-    store = tokenize(corpus.paragraphs[:6], lm.tokenizer, lm.max_length)
     config = TrainConfig(epochs=3, tokens_per_step=65_536)
 
     def choices(config: TrainConfig) -> list[torch.Tensor]:
-        """For each epoch, which tokens of the store were chosen, in the store's own order."""
+        """For each epoch, which tokens of the store were chosen, sequences sorted by their tokens."""
         rows = []
-        for epoch, (pack, batch) in enumerate(Plan(store, lm.vocabulary, config).batches()):
-            order = Plan(store, lm.vocabulary, config)._epoch(epoch)[0]
-            parts = dict(zip(order.tolist(), torch.split(batch.chosen, pack.lengths.tolist()), strict=True))
-            rows.append(torch.cat([parts[number] for number in range(store.num_sequences)]))
+        for pack, batch in Plan.of(corpus.paragraphs[:6], lm.tokenizer, lm.max_length, config).batches():
+            lengths = pack.lengths.tolist()
+            parts = zip(torch.split(pack.input_ids, lengths), torch.split(batch.chosen, lengths), strict=True)
+            rows.append(torch.cat([chosen for _, chosen in sorted(parts, key=lambda part: part[0].tolist())]))
         return rows
 
     first, again, other = choices(config), choices(config), choices(dataclasses.replace(config, seed=1))
