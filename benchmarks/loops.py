@@ -5,6 +5,7 @@ run_mlm.py does with its defaults: one paragraph a row (`--line_by_line`), and p
 (`group_texts`). Speed means real tokens, padding left out.
 """
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -97,25 +98,36 @@ def collator(tokenizer) -> DataCollatorForLanguageModeling:
 
 
 def run_mlm(
-    model: torch.nn.Module, tokenizer, rows: list[dict], *, batch: int = RUN_MLM_BATCH, epochs: int = 3, rate: float = USUAL_RATE, seed: int = 0
+    model: torch.nn.Module,
+    tokenizer,
+    rows: list[dict],
+    *,
+    batch: int = RUN_MLM_BATCH,
+    epochs: int = 3,
+    rate: float = USUAL_RATE,
+    steps: int = 0,
+    seed: int = 0,
 ) -> Iterator[Step]:
-    """Loops B1 and B3: what Trainer does with run_mlm's defaults. The rate falls in a straight line to zero, no warm-up; gradients clipped at 1."""
+    """Loops B1 and B3: what Trainer does with run_mlm's defaults. The rate falls in a straight line to zero, no warm-up; gradients clipped at 1.
+
+    `steps` ends it, and the fall of the rate, after so many steps whatever `epochs` says; 0 does not.
+    """
     torch.manual_seed(seed)
     loader = DataLoader(rows, batch_size=batch, shuffle=True, collate_fn=collator(tokenizer))
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0, fused=True)
-    total = epochs * len(loader)
+    total = steps or epochs * len(loader)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / total)
     model.train()
-    for _ in range(epochs):
-        for rows_of_step in loader:
-            loss = model(**rows_of_step).loss
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            real = rows_of_step["attention_mask"] if "attention_mask" in rows_of_step else rows_of_step["input_ids"] != tokenizer.pad_token_id
-            yield Step(int(real.sum()), real.numel(), loss.item())
+    passes = itertools.chain.from_iterable(itertools.repeat(loader))  # each pass is shuffled anew
+    for rows_of_step in itertools.islice(passes, total):
+        loss = model(**rows_of_step).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        real = rows_of_step["attention_mask"]
+        yield Step(int(real.sum()), real.numel(), loss.item())
 
 
 def ours(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Step]:

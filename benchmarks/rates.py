@@ -6,7 +6,6 @@ where it was interrupted; `--seconds 60` ends after about that time; `--report` 
 
 import argparse
 import itertools
-import json
 import random
 import time
 from collections import defaultdict
@@ -18,6 +17,7 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks.exams import hidden_exam
+from benchmarks.ledger import append, read
 from benchmarks.texts import corpora
 
 HELD_OUT = 0.2
@@ -95,7 +95,7 @@ def sweep(results: Path, files: tuple[Path, ...], shares: tuple[float, ...], see
     done = {Cell(**{name: record[name] for name in Cell.__dataclass_fields__}) for record in read(results)}
     waiting = [cell for cell in cells(len(corpora(files, shares)), seeds) if cell not in done]
     began, running = time.monotonic(), set()
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool, results.open("a", encoding="utf-8") as out:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         while running or (waiting and time.monotonic() - began < seconds):
             while waiting and len(running) < workers and time.monotonic() - began < seconds:
                 cell = waiting.pop(0)
@@ -103,13 +103,8 @@ def sweep(results: Path, files: tuple[Path, ...], shares: tuple[float, ...], see
             finished, _ = wait([future for future, _ in running], return_when="FIRST_COMPLETED")
             for future, cell in [pair for pair in running if pair[0] in finished]:
                 running.remove((future, cell))
-                out.write(json.dumps(future.result() or {**asdict(cell), "name": ""}) + "\n")
-                out.flush()
+                append(results, future.result() or {**asdict(cell), "name": ""})
     return len(waiting)
-
-
-def read(results: Path) -> list[dict]:
-    return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.is_file() else []
 
 
 def report(records: list[dict]) -> str:
