@@ -86,7 +86,7 @@ def lines(tokenizer, paragraphs: Sequence[str], max_length: int = 512) -> list[d
 
 def groups(tokenizer, paragraphs: Sequence[str], length: int = GROUP_LENGTH) -> list[dict]:
     """run_mlm's rows otherwise: everything joined and cut to `length`, the small rest dropped."""
-    rows = tokenizer(list(paragraphs), return_special_tokens_mask=True)
+    rows = tokenizer(list(paragraphs), return_special_tokens_mask=True, verbose=False)  # no advice on rows longer than the model reads
     ids, marks = (sum(rows[name], []) for name in ("input_ids", "special_tokens_mask"))
     whole = len(ids) // length * length
     return [{"input_ids": ids[i : i + length], "special_tokens_mask": marks[i : i + length]} for i in range(0, whole, length)]

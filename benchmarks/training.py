@@ -89,7 +89,7 @@ def speeds(folder: Path, split: Split, rounds: int, steps_a_turn: int, batch_of_
 
 def trainer_speed(folder: Path, split: Split, steps: int) -> float:
     """Real tokens a second of the real transformers.Trainer on B1's rows, its first step left out: does the hand loop stand for it?"""
-    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
     class Clock(TrainerCallback):
         def __init__(self) -> None:
@@ -120,7 +120,9 @@ def trainer_speed(folder: Path, split: Split, steps: int) -> float:
             remove_unused_columns=False,
             logging_strategy="no",
         )
-        Trainer(plain_model(folder), settings, train_dataset=rows, data_collator=slots, callbacks=[clock]).train()
+        trainer = Trainer(plain_model(folder), settings, train_dataset=rows, data_collator=slots, callbacks=[clock])
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
     share = loops.share_real([len(row["input_ids"]) for row in rows], loops.RUN_MLM_BATCH)
     return sum(slots[1 : steps + 1]) / (clock.ends[-1] - clock.ends[0]) * share
 
