@@ -32,7 +32,7 @@ DEMANDS = {"base": (8, 3.5, 1.2), "small": (13, 5, 1.8), "starter": (15, 10, Non
 """Ours against A, B1 and B3, at least."""
 MEMORY_DEMAND_GB = 4.5
 MEMORY_TOKENS = 2048
-STEPS_A_TURN = {"base": 1, "small": 2, "starter": 8}
+STEPS_A_TURN = {"base": 1, "small": 2, "starter": 3}
 TUTORIAL_BATCH = {"base": 4, "small": 16, "starter": 16}
 """The tutorial's 16 rows of 512 take more than a minute at base size; 4 cost a quarter, the optimiser's share of it is small."""
 
