@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from mlm_gui.core import checks
-from mlm_gui.core.filling import spelled
+from mlm_gui.core.entries import spelled
 from mlm_gui.core.masking import Fate, MaskPolicy, Vocabulary, mask_tokens
 from mlm_gui.errors import UserError
 

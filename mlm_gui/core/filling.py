@@ -1,13 +1,16 @@
 """Fill-mask: what a model puts into the blanks of a sentence, and how two models differ."""
 
-import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from mlm_gui.core import checks
+from mlm_gui.core.entries import spelled
 from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.shift import Shared, Shift, movers
+from mlm_gui.core.tokens import Pack
 from mlm_gui.errors import UserError
 
 MAX_CHARACTERS = 5_000
@@ -15,10 +18,6 @@ MAX_BLANKS = 20
 MAX_GUESSES = 50
 BLANK = re.compile(r"\[MASK\]|<mask>|_{2,}|\[BLANK\]", re.IGNORECASE)
 """How a blank may be written, whatever the model's own mask token is."""
-MOVED_AT_LEAST = 0.002
-"""A token counts as moved only when one of the models gives it at least this probability …"""
-MOVED_RATIO = 1.2
-"""… and the two probabilities differ by at least this factor."""
 
 
 @dataclass(frozen=True)
@@ -39,25 +38,6 @@ class Blank:
 
 
 @dataclass(frozen=True)
-class Shift:
-    """How the probability of one token for one blank changed from base to tuned."""
-
-    token: str
-    before: float
-    after: float
-
-    @property
-    def ratio(self) -> float:
-        """after / before, with both kept from zero."""
-        return max(self.after, 1e-12) / max(self.before, 1e-12)
-
-    @property
-    def weight(self) -> float:
-        """This token's part of the distance between the two models' answers, in nats: (after - before) · ln(after / before), Jeffreys 1946."""
-        return (self.after - self.before) * math.log(self.ratio)
-
-
-@dataclass(frozen=True)
 class Comparison:
     """The same sentence filled by two models."""
 
@@ -65,6 +45,8 @@ class Comparison:
     tuned: tuple[Blank, ...]
     shifts: tuple[tuple[Shift, ...], ...]
     """For each blank, the tokens that moved most, rises and falls together, by their weight."""
+    by_words: bool
+    """True when the tokenizers differ: then only whole words that both know are compared."""
 
 
 def fill(lm: MaskedLM, text: str, top_k: int = 5) -> tuple[Blank, ...]:
@@ -73,41 +55,55 @@ def fill(lm: MaskedLM, text: str, top_k: int = 5) -> tuple[Blank, ...]:
     A blank is written [MASK], <mask> or ___. Raises UserError for a text without blanks, with too many, or too long for the model.
     """
     top_k = checks.whole("The number of guesses", top_k, 1, MAX_GUESSES)
-    positions, probabilities = _predict(lm, text)
+    positions, probabilities = predict(lm, text)
     return tuple(_blank(lm, position, row, top_k) for position, row in zip(positions, probabilities, strict=True))
 
 
 def compare(base: MaskedLM, tuned: MaskedLM, text: str, top_k: int = 5, num_shifts: int = 6) -> Comparison:
-    """Fills `text` with both models and finds what moved; with different tokenizers only tokens that both know are compared."""
+    """Fills `text` with both models and finds what moved; with different tokenizers only whole words that both know are compared."""
     top_k = checks.whole("The number of guesses", top_k, 1, MAX_GUESSES)
-    answers = [_predict(lm, text) for lm in (base, tuned)]
+    answers = [predict(lm, text) for lm in (base, tuned)]
     blanks = [
         tuple(_blank(lm, position, row, top_k) for position, row in zip(*answer, strict=True))
         for lm, answer in zip((base, tuned), answers, strict=True)
     ]
-    shifts = tuple(_shifts(base, tuned, before, after, num_shifts) for before, after in zip(answers[0][1], answers[1][1], strict=True))
-    return Comparison(blanks[0], blanks[1], shifts)
+    shared = Shared.of(base, tuned)
+    shifts = tuple(movers(shared, before, after, num_shifts) for before, after in zip(answers[0][1], answers[1][1], strict=True))
+    return Comparison(blanks[0], blanks[1], shifts, shared.by_words)
 
 
-@torch.no_grad()
-def _predict(lm: MaskedLM, text: str) -> tuple[list[int], torch.Tensor]:
-    """Positions of the blanks and the probabilities for each: float [B, vocabulary size]."""
+def question_ids(lm: MaskedLM, text: str) -> tuple[list[int], list[int]]:
+    """The ids of a sentence with blanks, and the places of the blanks among them. Raises UserError as `fill` does."""
     text = checks.text("The sentence", text, MAX_CHARACTERS)
     num_blanks = len(BLANK.findall(text))
     if not num_blanks:
         raise UserError("There is nothing to fill.", "The sentence has no blank.", "Click a word to hide it, or write ___ where a word is missing.")
     if num_blanks > MAX_BLANKS:
         raise UserError("There are too many blanks.", f"The sentence has {num_blanks} and the limit is {MAX_BLANKS}.", "Leave more words in place.")
-    encoded = lm.tokenizer(BLANK.sub(lambda _: lm.tokenizer.mask_token, text), return_tensors="pt")
-    ids = encoded["input_ids"]
-    if ids.shape[1] > lm.max_length:
+    ids = lm.tokenizer(BLANK.sub(lambda _: lm.tokenizer.mask_token, text))["input_ids"]
+    if len(ids) > lm.max_length:
         raise UserError(
-            "The sentence is too long for the model.", f"It has {ids.shape[1]} word pieces and the model reads {lm.max_length}.", "Shorten it."
+            "The sentence is too long for the model.", f"It has {len(ids)} word pieces and the model reads {lm.max_length}.", "Shorten it."
         )
-    positions = (ids[0] == lm.tokenizer.mask_token_id).nonzero().flatten()
+    return ids, [place for place, token in enumerate(ids) if token == lm.tokenizer.mask_token_id]
+
+
+def predict(lm: MaskedLM, text: str) -> tuple[list[int], torch.Tensor]:
+    """Places of the blanks and the probabilities for each, the other blanks hidden: float [B, vocabulary size], on the CPU."""
+    ids, places = question_ids(lm, text)
+    return places, log_probabilities_at(lm, [ids], [places]).exp()
+
+
+@torch.no_grad()
+def log_probabilities_at(lm: MaskedLM, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]]) -> torch.Tensor:
+    """ln P over the vocabulary at the named places of each row, row by row in the order of the text: float [W, vocabulary size], on the CPU."""
+    flat = torch.tensor([token for row in rows for token in row])
+    lengths = torch.tensor([len(row) for row in rows])
+    wanted = torch.zeros(len(flat), dtype=torch.bool)
+    starts = (torch.cumsum(lengths, 0) - lengths).tolist()
+    wanted[[start + place for start, own in zip(starts, places, strict=True) for place in own]] = True
     lm.model.eval()  # dropout would make two equal questions disagree
-    logits = lm.model(input_ids=ids.to(lm.device), attention_mask=encoded["attention_mask"].to(lm.device)).logits[0, positions.to(lm.device)]
-    return positions.tolist(), logits.float().softmax(-1).cpu()
+    return lm.logits_at(Pack(flat, lengths, torch.zeros_like(wanted)), flat, wanted).float().log_softmax(-1).cpu()
 
 
 def _blank(lm: MaskedLM, position: int, probabilities: torch.Tensor, top_k: int) -> Blank:
@@ -115,26 +111,3 @@ def _blank(lm: MaskedLM, position: int, probabilities: torch.Tensor, top_k: int)
     return Blank(
         position, tuple(Guess(spelled(lm.tokenizer, token), value) for value, token in zip(best.values.tolist(), best.indices.tolist(), strict=True))
     )
-
-
-def _shifts(base: MaskedLM, tuned: MaskedLM, before: torch.Tensor, after: torch.Tensor, num_shifts: int) -> tuple[Shift, ...]:
-    base_vocabulary, tuned_vocabulary = base.tokenizer.get_vocab(), tuned.tokenizer.get_vocab()
-    candidates = {base.tokenizer.convert_ids_to_tokens(int(i)) for i in (before >= MOVED_AT_LEAST).nonzero()}
-    candidates |= {tuned.tokenizer.convert_ids_to_tokens(int(i)) for i in (after >= MOVED_AT_LEAST).nonzero()}
-    shifts = [
-        Shift(spelled(base.tokenizer, base_vocabulary[token]), before[base_vocabulary[token]].item(), after[tuned_vocabulary[token]].item())
-        for token in candidates
-        if token in base_vocabulary and token in tuned_vocabulary
-    ]
-    shifts = [shift for shift in shifts if not 1 / MOVED_RATIO < shift.ratio < MOVED_RATIO]
-    return tuple(sorted(shifts, key=lambda shift: -shift.weight)[:num_shifts])
-
-
-def spelled(tokenizer, token_id: int) -> str:
-    """A token as a person reads it: "##ing" stays, the space marks of other families go, unprintable ones keep their own name."""
-    token = tokenizer.convert_ids_to_tokens(token_id)
-    if token is None:
-        return f"id {token_id}"
-    if token.startswith("##") or token_id in tokenizer.all_special_ids:
-        return token
-    return tokenizer.decode([token_id]).strip() or token

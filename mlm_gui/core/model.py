@@ -5,6 +5,7 @@ import copy
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from mlm_gui.core.entries import whole_words
 from mlm_gui.core.loading import load_tokenizer, load_weights, model_folder, quiet
 from mlm_gui.core.masking import Vocabulary
 from mlm_gui.core.tokens import LONGEST_SEQUENCE, Pack
@@ -69,6 +71,11 @@ class MaskedLM:
     @property
     def num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @cached_property
+    def whole_words(self) -> dict[str, list[int]]:
+        """Every word that is a single token, with the ids that write it."""
+        return whole_words(self.tokenizer)
 
     @property
     def max_length(self) -> int:
@@ -183,7 +190,7 @@ def packed_attention(module, query, key, value, attention_mask, dropout=0.0, sca
     query, key, value: float [1, heads, N, head size]. boundaries: Boundaries. Returns float [1, N, heads, head size].
     """
     if boundaries is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **{**kwargs, "is_causal": False})
     if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16) and not dropout and torch.cuda.get_device_capability(query.device) >= (8, 0):
         return _flash_attention(query, key, value, scaling, sliding_window, boundaries), None
     parts = []

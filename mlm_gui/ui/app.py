@@ -10,6 +10,7 @@ from mlm_gui.services import environment
 environment.prepare()
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import PROFILES
@@ -17,6 +18,7 @@ from mlm_gui.services.store import ID, default_home, new_id
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import masking_tab, playground_tab, text_tab, training_tab
 from mlm_gui.ui.chart import PLOTLY_JS
+from mlm_gui.ui.guard import Guard
 from mlm_gui.ui.pill import pill as run_pill
 from mlm_gui.ui.session import build_session
 from mlm_gui.ui.theme import STYLE, theme
@@ -83,12 +85,13 @@ def open_training(studio: Studio) -> gr.Tabs:
     return gr.Tabs(selected="train")
 
 
-def launch_options(studio: Studio) -> dict:
-    """What `launch` is told besides host and port: looks, limits, and everything that is switched off."""
+def launch_options(studio: Studio, host: str = "127.0.0.1") -> dict:
+    """What `launch` is told besides host and port: looks, limits, the guard, and everything that is switched off."""
     exports = studio.home / "exports"
     exports.mkdir(parents=True, exist_ok=True)
     return {
         "theme": theme(),
+        "app_kwargs": {"middleware": [Middleware(Guard, limits=studio.limits, host=host)]},
         "css_paths": [STYLE],
         "share": False,
         "show_error": False,
@@ -115,7 +118,9 @@ def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, p
     page = build(studio)
     page.queue(max_size=64, api_open=False)
     try:
-        _, url, _ = page.launch(server_name="0.0.0.0" if on_space else host, server_port=port, prevent_thread_lock=True, **launch_options(studio))
+        _, url, _ = page.launch(
+            server_name="0.0.0.0" if on_space else host, server_port=port, prevent_thread_lock=True, **launch_options(studio, host)
+        )
     except OSError as error:
         raise UserError(
             f"The page could not be opened on {host}:{port}.",

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import gradio as gr
 
 from mlm_gui.core import checks
-from mlm_gui.core.filling import BLANK, MAX_CHARACTERS, Blank, Shift
+from mlm_gui.core.filling import BLANK, MAX_CHARACTERS, Blank
+from mlm_gui.core.shift import Shift
 from mlm_gui.errors import UserError
 from mlm_gui.services.export import export_zip
 from mlm_gui.services.studio import Studio

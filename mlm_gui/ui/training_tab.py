@@ -21,7 +21,7 @@ from mlm_gui.ui.wiring import on
 RECIPE_NAMES = {
     "Recommended": "recommended",
     "Quick demo (about 10 seconds)": "quick",
-    "Thorough (10 passes)": "thorough",
+    "Thorough (8 passes)": "thorough",
     "Tutorial (as taught)": "tutorial",
 }
 CONFIG_FIELDS = tuple(field.name for field in dataclasses.fields(TrainConfig))

@@ -187,3 +187,9 @@ def test_the_plain_loss_of_transformers_counts_every_position(lm):
     logits = torch.zeros(1, 3, 5)
     labels = torch.tensor([[0, 1, 2]])
     assert F.cross_entropy(logits.view(-1, 5), labels.view(-1)).item() == pytest.approx(math.log(5))
+
+
+@pytest.mark.parametrize(("epochs", "max_steps", "expected"), [(4, 0, 5e-4), (8, 0, 2.5e-4), (1, 0, 1e-3), (8, 2, 1e-3)])
+def test_the_rate_that_is_chosen_falls_with_the_passes(lm, split, epochs, max_steps, expected):
+    training = Training(lm.copy(), split, TrainConfig(epochs=epochs, max_steps=max_steps, tokens_per_step=512))
+    assert next(training.events()).learning_rate == pytest.approx(expected, rel=0.01)
