@@ -38,6 +38,8 @@ class Step:
     """Positions that were computed, padding included."""
     loss: float
     """As that loop defines it."""
+    rate: float
+    """The learning rate of this step."""
 
 
 def tutorial_rows(tokenizer, paragraphs: Sequence[str], length: int, generator: torch.Generator) -> list[dict[str, torch.Tensor]]:
@@ -75,7 +77,7 @@ def tutorial(
             loss.backward()
             optimizer.step()
             real = rows_of_step["attention_mask"]
-            yield Step(int(real.sum()), real.numel(), loss.item())
+            yield Step(int(real.sum()), real.numel(), loss.item(), optimizer.param_groups[0]["lr"])
 
 
 def lines(tokenizer, paragraphs: Sequence[str], max_length: int = 512) -> list[dict]:
@@ -123,11 +125,12 @@ def run_mlm(
         loss = model(**rows_of_step).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        now = optimizer.param_groups[0]["lr"]
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
         real = rows_of_step["attention_mask"]
-        yield Step(int(real.sum()), real.numel(), loss.item())
+        yield Step(int(real.sum()), real.numel(), loss.item(), now)
 
 
 def ours(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Step]:
@@ -138,7 +141,7 @@ def ours(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Step]:
             num_tokens = event.num_train_tokens
         elif isinstance(event, Stepped):
             now = round(event.epoch * num_tokens)
-            yield Step(now - seen, now - seen, event.loss)
+            yield Step(now - seen, now - seen, event.loss, event.learning_rate)
             seen = now
 
 

@@ -27,7 +27,6 @@ from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.documents import Corpus, Split
 from mlm_gui.core.exam import evaluate
 from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.training import default_learning_rate
 
 HELD_OUT = 0.2
 """Share of the paragraphs; more than usual, since it is the measure here."""
@@ -78,8 +77,9 @@ Way = Callable[..., Iterator[Step]]
 def trained(starter: MaskedLM, way: Way, exam, **different) -> tuple[dict, Clock]:
     """A copy of the starter, trained to the end that way: its loss, time and tokens."""
     lm, clock = starter.copy(), Clock()
-    tokens = sum(step.tokens for step in clock.over(way(lm, **different)))
-    return {"loss": evaluate(lm, exam).loss, "seconds": clock.total, "tokens": tokens}, clock
+    steps = list(clock.over(way(lm, **different)))
+    tokens, peak = sum(step.tokens for step in steps), max(step.rate for step in steps)
+    return {"loss": evaluate(lm, exam).loss, "seconds": clock.total, "tokens": tokens, "peak_rate": peak}, clock
 
 
 def tutorial_results(starter: MaskedLM, split: Split, exam, seed: int, seconds: float) -> dict:
@@ -114,15 +114,14 @@ def compared(starter: MaskedLM, corpus: Corpus, seed: int) -> dict:
         way = partial(run_mlm, rows)
         by_default, clock = trained(starter, way, exam)
         fitting = max(1, round(own["seconds"] / clock.per_step))
-        rate = default_learning_rate(starter)
         found[name] = {
             "equal_tokens": trained(starter, way, exam, epochs=EQUAL_PASSES)[0],
             "equal_time": trained(starter, way, exam, steps=fitting)[0],
             "own": by_default,
         }
         found[f"{name}_our_rate"] = {
-            "equal_tokens": trained(starter, way, exam, epochs=EQUAL_PASSES, rate=rate)[0],
-            "equal_time": trained(starter, way, exam, steps=fitting, rate=rate)[0],
+            "equal_tokens": trained(starter, way, exam, epochs=EQUAL_PASSES, rate=two_passes["peak_rate"])[0],
+            "equal_time": trained(starter, way, exam, steps=fitting, rate=own["peak_rate"])[0],
         }
     return {"name": corpus.name, "seed": seed, "before": evaluate(starter, exam).loss, "ways": found}
 

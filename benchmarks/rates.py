@@ -6,6 +6,7 @@ where it was interrupted; `--seconds 60` ends after about that time; `--report` 
 
 import argparse
 import itertools
+import math
 import random
 import time
 from collections import defaultdict
@@ -30,8 +31,9 @@ SETTINGS = (
     (8, 512, 2.5e-4),
     (16, 1024, 2.5e-4),
     (16, 512, 1.25e-4),
+    (8, 1024, 0.0),
 )
-"""Epochs, tokens a step and peak learning rate of the runs."""
+"""Epochs, tokens a step and peak learning rate of the runs; 0 for the rate of `rate_by_rule`."""
 MOST_TOKENS = 370_000
 """No run reads more than this many tokens, all its epochs together, in this sweep."""
 
@@ -69,6 +71,11 @@ def _starter():
     return MaskedLM.load("starter")
 
 
+def rate_by_rule(num_steps: float) -> float:
+    """Peak rate for a run of the starter of so many steps: what the first sweep suggested, see RATES.md."""
+    return 5e-3 / math.sqrt(num_steps)
+
+
 def run_cell(cell: Cell, files: tuple[Path, ...], shares: tuple[float, ...]) -> dict | None:
     """Trains a copy of the starter and returns what came of it; None when the run would read too many tokens."""
     from mlm_gui.core.config import TrainConfig
@@ -79,10 +86,12 @@ def run_cell(cell: Cell, files: tuple[Path, ...], shares: tuple[float, ...]) -> 
 
     corpus = corpora(files, shares)[cell.corpus]
     split, lm = corpus.split(HELD_OUT, cell.seed), _starter().copy()
-    if tokenize(split.train, lm.tokenizer, lm.max_length).num_tokens * cell.epochs > MOST_TOKENS:
+    num_tokens = tokenize(split.train, lm.tokenizer, lm.max_length).num_tokens * cell.epochs
+    if num_tokens > MOST_TOKENS:
         return None
+    rate = cell.learning_rate or rate_by_rule(num_tokens / cell.tokens_per_step)
     exam = hidden_exam(split.held_out, lm)
-    config = TrainConfig(epochs=cell.epochs, tokens_per_step=cell.tokens_per_step, learning_rate=cell.learning_rate, seed=cell.seed, evaluations=1)
+    config = TrainConfig(epochs=cell.epochs, tokens_per_step=cell.tokens_per_step, learning_rate=rate, seed=cell.seed, evaluations=1)
     before, seen = evaluate(lm, exam).loss, list(train(lm, split, config))
     started, last = seen[0], next(event for event in reversed(seen) if isinstance(event, Stepped))
     assert isinstance(started, Started)
@@ -131,7 +140,7 @@ def report(records: list[dict]) -> str:
         ]
         for (epochs, tokens_per_step, rate), found in sorted(by_setting.items(), key=lambda pair: mean(record["loss"] for record in pair[1])):
             lines.append(
-                f"| {epochs} | {tokens_per_step} | {rate:g} | {mean(record['steps'] for record in found):.0f} | "
+                f"| {epochs} | {tokens_per_step} | {rate or 'by the rule'} | {mean(record['steps'] for record in found):.0f} | "
                 f"{mean(record['loss'] for record in found):.3f} | {len(found)} | {mean(record['tokens_per_second'] for record in found):,.0f} |"
             )
         tables.append("\n".join(lines))

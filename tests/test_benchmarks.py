@@ -138,6 +138,11 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path):
     assert rates.sweep(done, (), (), seeds=2, seconds=0, workers=1) == 0
 
 
+def test_a_longer_run_gets_a_lower_rate():
+    assert rates.rate_by_rule(100) == pytest.approx(5e-4)
+    assert rates.rate_by_rule(400) == pytest.approx(2.5e-4)
+
+
 def test_a_made_up_text_has_its_size_and_no_paragraph_twice(tmp_path):
     (file,) = data.write_files(0.2, tmp_path)
     paragraphs = texts.corpus_of(file).paragraphs
