@@ -15,6 +15,8 @@ from mlm_gui.services import environment
 from mlm_gui.services.limits import LAPTOP, PROFILES
 
 INTERRUPTED = 130
+UNITS = ("token", "word", "span")
+"""As core.masking has them; said again here because the shell's help loads no torch."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     mask.add_argument("--model", default="starter")
     mask.add_argument("--rate", type=float, default=0.15, help="chance of each token to be chosen (default: 0.15)")
     mask.add_argument("--seed", type=int, default=0)
-    mask.add_argument("--unit", choices=["token"], default="token")
+    mask.add_argument("--unit", choices=UNITS, default="token", help="what is chosen at a time (default: token)")
 
     train = command("train", "trains a model on texts, into a run folder", _train)
     train.add_argument("files", nargs="+", metavar="FILE")
@@ -78,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--learning-rate", type=float, help="peak rate; 0 chooses one for the model's size")
     train.add_argument("--tokens-per-step", type=int)
     train.add_argument("--mask-rate", type=float)
+    train.add_argument("--unit", choices=UNITS, help="what is chosen at a time: a token, a whole word or a span of words")
     train.add_argument("--seed", type=int, help="decides the split, the order and every mask")
     _home_option(train)
 
@@ -87,6 +90,11 @@ def _parser() -> argparse.ArgumentParser:
     fill.add_argument("--against", help="a second model to compare with")
     fill.add_argument("--top", type=int, default=5)
     _home_option(fill)
+
+    exam = command("exam", "base against tuned on text neither has seen: better, the same or worse", _exam)
+    exam.add_argument("run", metavar="FOLDER", help="a run folder, or run:ID")
+    exam.add_argument("--again", action="store_true", help="sit the exam anew even when the folder holds one")
+    _home_option(exam)
 
     runs = command("runs", "lists the runs of a home folder", _runs)
     _home_option(runs)
@@ -183,7 +191,8 @@ def _mask(options: argparse.Namespace) -> None:
     from mlm_gui.core.draw import as_record, draw_masks
     from mlm_gui.core.masking import MaskPolicy
 
-    draw = draw_masks(_studio(options).models.tokenizer(options.model), options.text, MaskPolicy(rate=options.rate), options.seed)
+    policy = MaskPolicy(rate=options.rate, unit=options.unit)
+    draw = draw_masks(_studio(options).models.tokenizer(options.model), options.text, policy, options.seed)
     if options.json:
         _print(as_record(draw))
         return
@@ -199,7 +208,7 @@ def _train(options: argparse.Namespace) -> None:
     from mlm_gui.core.documents import Corpus
     from mlm_gui.services.runs import Run, finetune
 
-    changes = {name: getattr(options, name) for name in ("epochs", "max_steps", "learning_rate", "tokens_per_step", "mask_rate", "seed")}
+    changes = {name: getattr(options, name) for name in ("epochs", "max_steps", "learning_rate", "tokens_per_step", "mask_rate", "unit", "seed")}
     config = dataclasses.replace(RECIPES[options.recipe], **{name: value for name, value in changes.items() if value is not None})
     studio = _studio(options)
     corpus = Corpus.from_files(options.files)
@@ -237,10 +246,12 @@ def _follow(options: argparse.Namespace, run, events) -> None:
     """Shows the events of a run as they come: JSON lines, or a bar and a summary."""
     from tqdm import tqdm
 
-    from mlm_gui.core.events import Evaluated, Started, Stepped, as_record
+    from mlm_gui.core.events import Evaluated, Examined, Started, Stepped, as_record
 
-    bar, evaluations = None, []
+    bar, evaluations, verdict = None, [], ""
     for event in events:
+        if isinstance(event, Examined):
+            verdict = event.sentence
         if isinstance(event, Evaluated):
             evaluations.append(event)
         if options.json:
@@ -254,9 +265,10 @@ def _follow(options: argparse.Namespace, run, events) -> None:
         bar.close()
         before, after = evaluations[0], evaluations[-1]
         print(
-            f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} chosen tokens, the same both times); {after.seconds:.0f} s."
+            f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} tokens, all of them hidden, the same both times); {after.seconds:.0f} s."
         )
         print(f"First guess right: {before.top1:.1%} before, {after.top1:.1%} after.")
+        print(verdict or f"No exam was sat; `mlm-gui exam {run.folder}` does it.")
         print(f"The model is in {run.model_folder}")
 
 
@@ -270,6 +282,36 @@ def _fill(options: argparse.Namespace) -> None:
     for name, blanks in zip((options.model, options.against), answers, strict=False):
         for number, blank in enumerate(blanks, start=1):
             print(f"{name}, blank {number}: " + ", ".join(f"{guess.token} {guess.probability:.1%}" for guess in blank.guesses))
+
+
+def _exam(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from mlm_gui.services.exams import as_record, examine_again, read_exam
+    from mlm_gui.services.runs import Run
+
+    studio = _studio(options)
+    run = studio.runs.find(options.run.removeprefix("run:")) if options.run.startswith("run:") else Run(Path(options.run).absolute())
+    if run is None or run.job is None:
+        raise UserError(
+            f"There is no run in {options.run}.", "It holds no readable job.json.", "Give a run folder, or run:ID as `mlm-gui runs` lists it."
+        )
+    report = None if options.again else read_exam(run.folder)
+    if report is None:
+        with tqdm(total=100, unit="%", file=sys.stderr, disable=options.json, bar_format="{l_bar}{bar}| {elapsed}") as bar:
+            report = examine_again(run, studio.models.load, lambda share: bool(bar.update(round(100 * share) - bar.n) or True))
+    if options.json:
+        _print(as_record(report))
+        return
+    print(report.sentence)
+    for text, pairing in (("unseen text", report.unseen), ("general English", report.forgetting)):
+        print(f"{text}: {pairing.num_masks:,} blanks in {pairing.num_units} paragraphs, {len(pairing.seeds)} draws, p = {pairing.p_value:.4f}")
+        for name, figures in (("base", pairing.base), ("tuned", pairing.tuned)):
+            low, high = figures.interval
+            right = f"first guess right {figures.top1:.1%}, among five {figures.top5:.1%}"
+            print(f"  {name:<5}  loss {figures.loss:.3f} ({low:.3f} to {high:.3f})  masked-token perplexity {figures.perplexity:.1f}  {right}")
+    cloze = report.cloze
+    print(f"Key words of unseen sentences, right at the first guess: base {cloze.base_right[0]}, tuned {cloze.tuned_right[0]} of {len(cloze.items)}.")
 
 
 def _runs(options: argparse.Namespace) -> None:

@@ -70,7 +70,7 @@ def test_train_writes_a_run_that_fill_and_runs_can_use(shell):
     events = lines(process)
     assert (process.returncode, process.stderr) == (0, "")
     assert [event["event"] for event in events][:2] == ["started", "evaluated"]
-    assert [event["event"] for event in events][-2:] == ["saved", "finished"]
+    assert [event["event"] for event in events][-3:] == ["saved", "examined", "finished"]
     assert set(events[1]) >= {"step", "loss", "perplexity", "top1", "top5"}
     assert [event["step"] for event in events if event["event"] == "stepped"] == [1, 2, 3, 4]
     assert set(events[2]) >= {"step", "loss", "learning_rate", "tokens_per_second"}
@@ -81,6 +81,14 @@ def test_train_writes_a_run_that_fill_and_runs_can_use(shell):
     for blanks in (answer["blanks"], answer["against"]):
         assert [len(blank["guesses"]) for blank in blanks] == [2, 2]
     assert answer["blanks"] != answer["against"]
+
+    (exam,) = lines(shell("exam", f"run:{run['id']}", "--json"))
+    assert exam["sentence"] == events[-2]["sentence"]
+    for side in ("base", "tuned"):
+        assert set(exam[side]) >= {"loss", "perplexity", "top1", "top5", "interval"}
+    assert set(exam) >= {"difference", "p_value", "verdict", "forgetting"}
+    again = shell("exam", run["folder"], "--again")
+    assert (again.returncode, again.stdout.splitlines()[0]) == (0, exam["sentence"])
 
 
 def test_a_run_folder_is_never_written_over(shell, tmp_path):
@@ -118,6 +126,8 @@ def test_an_interrupted_run_keeps_its_model_and_says_so(shell, tmp_path, number)
         (["fill", "no blank here"], "nothing to fill"),
         (["fill", "a ___", "--model", "run:0"], "has no model"),
         (["mask", "", "--json"], "nothing to hide"),
+        (["exam", "nowhere"], "no run in nowhere"),
+        (["exam", "run:0", "--json"], "no run in run:0"),
         (["no-such-command"], "not understood"),
         (["train", BOOK, "--epochs", "many"], "not understood"),
     ],

@@ -1,7 +1,8 @@
 // Token chips: real buttons, reused from draw to draw.
-const strip = find('.strip'), note = find('.note'), legend = find('.legend');
+const strip = find('.strip'), note = find('.note'), legend = find('.legend'), heading = find('.heading');
 const MARK = {mask: 'M', random: 'R', kept: 'K'};
-const SPOKEN = {untouched: 'in plain sight', mask: 'hidden', random: 'swapped for a random word', kept: 'left as it is, still guessed', special: 'protected'};
+const SPOKEN = {untouched: 'in plain sight', mask: 'hidden', random: 'swapped for a random word', kept: 'left as it is, still guessed', special: 'protected', padding: 'padding'};
+const OWN = {force: {mark: '+', spoken: 'forced by you'}, forbid: {mark: '×', spoken: 'forbidden by you'}};
 const HINT = 'Click a piece, or move with the arrow keys, to read what happened to it.';
 strip.setAttribute('aria-label', settings.caption);
 
@@ -21,11 +22,14 @@ const newChip = tag => {
   const mark = make('i');
   mark.setAttribute('aria-hidden', 'true');
   text.append(make('span'));
-  chip.append(mark, text, make('s'));
+  const own = make('u'), ids = make('span', 'ids');
+  own.setAttribute('aria-hidden', 'true');
+  ids.append(make('span'), make('span'));
+  chip.append(mark, text, make('s'), own, ids);
   return chip;
 };
 const setChip = (chip, token) => {
-  const [mark, text, old] = chip.children;
+  const [mark, text, old, own, ids] = chip.children;
   if (chip.dataset.fate !== token.fate) {
     chip.dataset.fate = token.fate;
     text.querySelector('svg')?.remove();
@@ -36,13 +40,19 @@ const setChip = (chip, token) => {
   mark.hidden = !MARK[token.fate];
   say(text.lastChild, token.text);
   say(old, token.old);
+  say(own, OWN[token.mark]?.mark);
+  own.hidden = !token.mark;
+  own.className = token.mark || '';
+  say(ids.firstChild, token.input === undefined ? '' : String(token.input));
+  say(ids.lastChild, token.label === undefined ? '' : String(token.label).replace('-', '−'));
+  ids.lastChild.className = token.label === -100 ? 'passed-over' : '';
 };
-const tokens = () => (props.value || {}).tokens || [];
+let tokens = [];
 const tell = index => {
-  const token = tokens()[index];
-  if (!token) { say(note, HINT); return; }
-  const asked = token.label === -100 || token.label === undefined || token.label === null ? 'label −100, nothing to guess here' : 'label ' + token.label;
-  say(note, [token.text + (token.old ? ', instead of ' + token.old : ''), token.why, 'id ' + token.id, asked].filter(Boolean).join(' · '));
+  const token = tokens[index];
+  if (!token) { say(note, (props.value || {}).hint || HINT); return; }
+  const asked = token.label === -100 ? 'label −100, nothing to guess here' : 'label ' + token.label;
+  say(note, [token.text + (token.old ? ', instead of ' + token.old : ''), token.why, ...(token.fate === 'padding' ? [] : ['id ' + token.id, asked])].join(' · '));
 };
 const settle = rove(strip, tell);
 strip.addEventListener('click', event => {
@@ -52,18 +62,23 @@ strip.addEventListener('click', event => {
   trigger('pick', {index: [...strip.children].indexOf(chip)});
 });
 
-const KEY = [['mask', '[MASK]', 'hidden, must be guessed'], ['random', 'hut', 'swapped for a random word'], ['kept', 'soul', 'left as it is, still guessed'], ['special', '[SEP]', 'protected']];
-KEY.forEach(([fate, text, words]) => {
+const KEY = [['mask', '[MASK]', 'hidden, must be guessed'], ['random', 'hut', 'swapped for a random word'], ['kept', 'soul', 'left as it is, still guessed'], ['special', '[SEP]', 'protected'],
+  ['untouched', 'soul', 'your choice: + hide it, × leave it', 'force']];
+KEY.forEach(([fate, text, words, mark]) => {
   const item = make('li'), chip = newChip('span');
-  setChip(chip, {fate, text});
+  setChip(chip, {fate, text, mark});
   item.append(chip, make('span', '', words));
   legend.append(item);
 });
 
 const render = () => {
-  fill(strip, tokens(), () => { const chip = newChip('button'); chip.type = 'button'; chip.tabIndex = -1; return chip; }, (chip, token) => {
+  tokens = JSON.parse((props.value || {}).tokens || '[]');
+  say(heading, (props.value || {}).heading);
+  heading.hidden = !heading.textContent;
+  strip.classList.toggle('with-ids', Boolean((props.value || {}).rows));
+  fill(strip, tokens, () => { const chip = newChip('button'); chip.type = 'button'; chip.tabIndex = -1; return chip; }, (chip, token) => {
     setChip(chip, token);
-    const spoken = token.text + ', ' + (SPOKEN[token.fate] || token.fate) + (token.old ? ', instead of ' + token.old : '');
+    const spoken = token.text + ', ' + (SPOKEN[token.fate] || token.fate) + (token.old ? ', instead of ' + token.old : '') + (token.mark ? ', ' + OWN[token.mark].spoken : '');
     if (chip.getAttribute('aria-label') !== spoken) chip.setAttribute('aria-label', spoken);
     chip.title = token.why || '';
   });

@@ -38,6 +38,8 @@ class TrainConfig:
     """Of the chosen, the share shown as the mask token."""
     random_share: float = 0.1
     """Of the chosen, the share shown as a random token; the rest is left as it is."""
+    unit: str = "token"
+    """What is chosen at a time: "token", "word" or "span"; see masking.UNITS."""
     evaluations: int = 8
     """How many times the held-out text is scored on the way, besides before the first step."""
     patience: int = 0
@@ -63,7 +65,7 @@ class TrainConfig:
 
     @property
     def policy(self) -> MaskPolicy:
-        return MaskPolicy(self.mask_rate, self.mask_share, self.random_share)
+        return MaskPolicy(self.mask_rate, self.mask_share, self.random_share, self.unit)
 
 
 _RANGES = (

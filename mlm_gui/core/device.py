@@ -12,8 +12,9 @@ class Device:
     def __init__(self, precision: str = "auto") -> None:
         """precision: see TrainConfig."""
         from accelerate.state import PartialState
+        from accelerate.utils import parse_flag_from_env
 
-        self._state = PartialState()
+        self._state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
         able = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         self._half = precision == "bfloat16" or (precision == "auto" and able)
 

@@ -1,15 +1,21 @@
 """The account of one draw: every token of a text, what became of it, and why, in words."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import torch
 
 from mlm_gui.core import checks
+from mlm_gui.core.chance import binomial_interval, span_interval
 from mlm_gui.core.entries import spelled
-from mlm_gui.core.masking import Fate, MaskPolicy, Vocabulary, mask_tokens
+from mlm_gui.core.masking import Fate, MaskedBatch, MaskPolicy, Vocabulary, mask_tokens
+from mlm_gui.core.tokens import Pack, tokenize
 from mlm_gui.errors import UserError
 
 MAX_CHARACTERS = 20_000
+TUTORIAL_LENGTH = 512
+"""Tokens that the tutorial pads every row to."""
+CHOSEN = (Fate.MASK, Fate.RANDOM, Fate.KEPT)
 
 _PROTECTED = {
     "cls_token": "it marks the start",
@@ -33,10 +39,16 @@ class DrawnToken:
     id: int
     input_id: int
     label: int
-    """The original id where the model must predict, -100 elsewhere."""
+    """The original id where the loss counts the token, -100 elsewhere."""
     fate: Fate
+    number: float
+    """The random number in [0, 1) that decided; pieces of a word share one unless pieces are drawn singly."""
+    threshold: float
+    """Chosen when the number is below this."""
     continues: bool
     """True for a piece that continues the word before it."""
+    mark: str
+    """ "force" or "forbid" where a person overruled the draw, "" elsewhere."""
     why: str
 
 
@@ -47,6 +59,13 @@ class Draw:
     tokens: tuple[DrawnToken, ...]
     policy: MaskPolicy
     seed: int
+    as_taught: bool = False
+    """True when labels and padding are the tutorial's."""
+
+    @property
+    def num_padding(self) -> int:
+        """Padding that the tutorial adds to the row."""
+        return max(0, TUTORIAL_LENGTH - len(self.tokens)) if self.as_taught else 0
 
     @property
     def num_maskable(self) -> int:
@@ -57,72 +76,117 @@ class Draw:
 
     @property
     def num_chosen(self) -> int:
-        return self.count(Fate.MASK, Fate.RANDOM, Fate.KEPT)
+        return self.count(*CHOSEN)
+
+    @property
+    def free(self) -> tuple[bool, ...]:
+        """For each unit that the draw decided, whether it was chosen: pieces, or words when whole words are drawn; a person's marks left out."""
+        return tuple(chosen for stretch in self._stretches for chosen in stretch)
 
     @property
     def expected(self) -> tuple[int, int]:
-        """The middle 95 % of the binomial distribution: how many chosen tokens chance gives, from and to."""
-        return binomial_interval(self.num_maskable, self.policy.rate)
+        """How many of `free` chance chooses: the middle 95 % of the exact distribution, from and to."""
+        if self.policy.unit == "span":
+            return span_interval([len(stretch) for stretch in self._stretches], self.policy.rate)
+        return binomial_interval(len(self.free), self.policy.rate)
+
+    @property
+    def _stretches(self) -> list[list[bool]]:
+        """`free`, cut where no span goes on: at protected tokens."""
+        stretches: list[list[bool]] = [[]]
+        whole_words = self.policy.unit != "token"
+        for token in self.tokens:
+            goes_on = whole_words and token.continues
+            if token.fate == Fate.SPECIAL:
+                stretches.append([])
+            elif not token.mark and not (goes_on and stretches[-1]):
+                stretches[-1].append(token.fate in CHOSEN)
+        return [stretch for stretch in stretches if stretch]
 
 
-def draw_masks(tokenizer, text: str, policy: MaskPolicy, seed: int, max_length: int = 512) -> Draw:
-    """Draws the masks of `text`; its first `max_length` tokens are shown. Raises UserError when it has no word to hide."""
+def draw_masks(
+    tokenizer,
+    text: str,
+    policy: MaskPolicy,
+    seed: int,
+    max_length: int = 512,
+    force: Collection[int] = (),
+    forbid: Collection[int] = (),
+    as_taught: bool = False,
+) -> Draw:
+    """Draws the masks of `text`; its first `max_length` tokens are shown. Raises UserError when it has no word to hide.
+
+    force, forbid: places of tokens chosen or left out whatever the draw says; other places are passed over. as_taught: labels and padding as
+    the tutorial has them, the loss counting every position.
+    """
     text = checks.text("The text", text, MAX_CHARACTERS)
     seed = checks.whole("The seed", seed, 0, 2**31 - 1)
-    encoded = tokenizer(text, truncation=True, max_length=min(max_length, tokenizer.model_max_length))
-    ids = torch.tensor(encoded["input_ids"], dtype=torch.int64)
+    pack = tokenize([text], tokenizer, min(max_length, tokenizer.model_max_length)).pack([0])
     vocabulary = Vocabulary.of(tokenizer)
-    maskable = vocabulary.maskable(ids)
+    maskable = vocabulary.maskable(pack.input_ids)
     if not maskable.any():
         raise UserError(
             "There is nothing to hide here.",
             "The text has no word of its own, only marks that are always protected.",
             "Type a sentence, or choose a paragraph.",
         )
-    batch = mask_tokens(ids, maskable, policy, vocabulary, torch.Generator().manual_seed(seed))
-    words = encoded.word_ids() if tokenizer.is_fast else [None] * len(ids)
+    places = torch.arange(len(maskable))
+    marks = [torch.isin(places, torch.tensor(sorted(marked), dtype=torch.int64)) & maskable for marked in (force, forbid)]
+    batch = mask_tokens(pack.input_ids, maskable, policy, vocabulary, torch.Generator().manual_seed(seed), None, pack.words, *marks)
+    told = draw_of(tokenizer, pack, batch, policy, seed, ["force" if forced else "forbid" if out else "" for forced, out in zip(*marks, strict=True)])
+    if not as_taught:
+        return told
+    return replace(told, tokens=tuple(replace(token, label=token.id) for token in told.tokens), as_taught=True)
+
+
+def draw_of(tokenizer, pack: Pack, batch: MaskedBatch, policy: MaskPolicy, seed: int, marks: list[str] | None = None, sequence: int = 0) -> Draw:
+    """The account of one sequence of a pack, and of what `batch` did to it. marks: for each token of the sequence, see DrawnToken.mark."""
+    start = int(pack.lengths[:sequence].sum())
+    here = slice(start, start + int(pack.lengths[sequence]))
+    batch, marks = batch.at(here), marks or [""] * int(pack.lengths[sequence])
+    columns = (pack.input_ids[here], batch.input_ids, batch.labels, batch.fates, batch.draws, batch.thresholds, pack.continues[here], batch.rescued)
+    rows = list(zip(*(column.tolist() for column in columns), marks, strict=True))
+    spelling = {token_id: spelled(tokenizer, token_id) for token_id in {token_id for row in rows for token_id in row[:2]}}
+    roles = _roles(tokenizer)
     tokens = []
-    for place, token_id in enumerate(ids.tolist()):
-        fate, input_id = Fate(int(batch.fates[place])), int(batch.input_ids[place])
-        token, seen = spelled(tokenizer, token_id), spelled(tokenizer, input_id)
-        continues = place > 0 and words[place] is not None and words[place] == words[place - 1]
-        why = _reason(tokenizer, token_id, seen, fate, float(batch.draws[place]), policy, bool(batch.rescued[place]))
-        tokens.append(DrawnToken(token, seen, token_id, input_id, int(batch.labels[place]), fate, continues, why))
+    for token_id, input_id, label, fate, number, threshold, continues, rescued, mark in rows:
+        told = DrawnToken(spelling[token_id], spelling[input_id], token_id, input_id, label, Fate(fate), number, threshold, continues, mark, "")
+        tokens.append(replace(told, why=_why(told, policy, rescued, roles)))
     return Draw(tuple(tokens), policy, seed)
 
 
-def _reason(tokenizer, token_id: int, seen: str, fate: Fate, number: float, policy: MaskPolicy, rescued: bool) -> str:
-    if fate == Fate.SPECIAL:
-        role = next(
-            (why for name, why in _PROTECTED.items() if getattr(tokenizer, name, None) is not None and getattr(tokenizer, f"{name}_id") == token_id),
-            "it has a meaning of its own",
-        )
-        return f"protected: {role}"
-    if fate == Fate.UNTOUCHED:
-        return f"not chosen: its number {number:.4f} is not below {policy.rate:g}"
-    chosen = (
-        f"chosen: its number {number:.4f} is the lowest, and a text needs at least one blank"
-        if rescued
-        else f"chosen: its number {number:.4f} is below {policy.rate:g}"
-    )
-    return (
-        f"{chosen}; "
-        + {
-            Fate.MASK: f"hidden behind {seen}, must be guessed",
-            Fate.RANDOM: f"swapped for the random piece “{seen}”, must still be guessed",
-            Fate.KEPT: "left as it is, must still be guessed",
-        }[fate]
-    )
+def _roles(tokenizer) -> dict[int, str]:
+    """Why the special tokens of this tokenizer are protected, by their id."""
+    named = {getattr(tokenizer, f"{name}_id"): why for name, why in reversed(_PROTECTED.items()) if getattr(tokenizer, name, None) is not None}
+    return {token_id: named.get(token_id, "it has a meaning of its own") for token_id in tokenizer.all_special_ids}
 
 
-def binomial_interval(n: int, p: float, coverage: float = 0.95) -> tuple[int, int]:
-    """Central interval of Binomial(n, p) with at least `coverage`, exact: from its own cumulative distribution."""
-    tail = (1 - coverage) / 2
-    counts = torch.arange(n + 1, dtype=torch.float64)
-    log_pmf = torch.lgamma(torch.tensor(n + 1.0, dtype=torch.float64)) - torch.lgamma(counts + 1) - torch.lgamma(n - counts + 1)
-    log_pmf = log_pmf + torch.special.xlogy(counts, p) + torch.special.xlog1py(n - counts, torch.tensor(-p, dtype=torch.float64))
-    cumulative = log_pmf.exp().cumsum(0)
-    return int((cumulative < tail).sum()), int((cumulative < 1 - tail).sum().clamp(max=n))
+def _why(token: DrawnToken, policy: MaskPolicy, rescued: bool, roles: dict[int, str]) -> str:
+    if token.fate == Fate.SPECIAL:
+        return f"protected: {roles[token.id]}"
+    whose = "its number" if policy.unit == "token" else "its word's number"
+    below = token.number < token.threshold
+    if token.mark:
+        return f"{'chosen' if token.mark == 'force' else 'left out'} by you, whatever {whose} {token.number:.4f} says{_becomes(token)}"
+    if token.fate == Fate.UNTOUCHED:
+        outside = " and no span reaches it" if policy.unit == "span" else ""
+        return f"not chosen: {whose} {token.number:.4f} is not below {token.threshold:.4g}{outside}"
+    if rescued:
+        cause = f"{whose} {token.number:.4f} is the lowest, and a text needs at least one blank"
+    elif below:
+        cause = f"{whose} {token.number:.4f} is below {token.threshold:.4g}{', so a span starts here' if policy.unit == 'span' else ''}"
+    else:
+        cause = "a span that started before reaches it"
+    return f"chosen: {cause}{_becomes(token)}"
+
+
+def _becomes(token: DrawnToken) -> str:
+    return {
+        Fate.MASK: f"; hidden behind {token.seen}, must be guessed",
+        Fate.RANDOM: f"; swapped for the random piece “{token.seen}”, must still be guessed",
+        Fate.KEPT: "; left as it is, must still be guessed",
+        Fate.UNTOUCHED: "",
+    }[token.fate]
 
 
 def as_record(draw: Draw) -> dict:
@@ -135,4 +199,5 @@ def as_record(draw: Draw) -> dict:
         "fates": [token.fate.name.lower() for token in draw.tokens],
         "seed": draw.seed,
         "rate": draw.policy.rate,
+        "unit": draw.policy.unit,
     }

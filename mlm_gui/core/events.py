@@ -76,6 +76,24 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Examined:
+    """The run has sat its exam; the whole report is in the run's folder."""
+
+    verdict: str
+    sentence: str
+    base_loss: float
+    tuned_loss: float
+    difference: float
+    difference_low: float
+    difference_high: float
+    p_value: float
+    forgetting: float
+    """Change of the loss on general text, in nats; above zero something was forgotten."""
+    seconds: float
+    """The exam took so long."""
+
+
+@dataclass(frozen=True)
 class Finished:
     """The last event of a run that ended as it should."""
 
@@ -94,7 +112,7 @@ class Failed:
     do: str
 
 
-Event = Started | Resumed | Stepped | Evaluated | Shrunk | Saved | Finished | Failed
+Event = Started | Resumed | Stepped | Evaluated | Shrunk | Saved | Examined | Finished | Failed
 
 
 def as_record(event: Event) -> dict:

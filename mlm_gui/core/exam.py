@@ -1,7 +1,7 @@
 """How well a model guesses hidden words it never trained on, on masks that never change."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,11 @@ from mlm_gui.core.masking import MaskedBatch, MaskPolicy, mask_tokens
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.tokens import Pack, TokenStore, packs
 
+EXAM_POLICY = MaskPolicy(rate=0.15, mask_share=1.0, random_share=0.0)
+"""Every held-out score hides all the tokens it asks for. Training's rule (80 % hidden, 10 % swapped, 10 % left) would leave a tenth of the answers in
+plain sight, and the loss would reward copying; Salazar et al. 2020, "Masked Language Model Scoring", hide what they score too."""
+EXAM_SEEDS = (0, 1, 2, 3, 4)
+"""One draw of blanks for each; a score is the mean over all draws, so that it does not hang on one of them."""
 TOKENS_PER_PACK = 2048
 MAX_EVALUATION_TOKENS = 50_000
 """A longer held-out text is scored on a fixed random selection of its sequences, about this many tokens."""
@@ -50,36 +55,35 @@ class Exam:
     """Held-out packs with their masks drawn once; every model that sits it meets the same blanks."""
 
     questions: tuple[tuple[Pack, MaskedBatch], ...]
+    asked: np.ndarray
+    """int64, the numbers of the sequences that stand in the packs, in their order."""
+
+    @property
+    def num_masks(self) -> int:
+        return sum(int(batch.chosen.sum()) for _, batch in self.questions)
 
     @classmethod
     def of(cls, held_out: TokenStore, policy: MaskPolicy, lm: MaskedLM, seed: int = 0) -> "Exam":
         """Draws the masks with `seed`, for `lm`'s vocabulary."""
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(held_out.num_sequences, generator=generator).numpy()
-        order = order[: int(np.searchsorted(np.cumsum(held_out.lengths[order]), MAX_EVALUATION_TOKENS)) + 1]
+        order = np.sort(order[: int(np.searchsorted(np.cumsum(held_out.lengths[order]), MAX_EVALUATION_TOKENS)) + 1])
         questions = []
-        for sequences in packs(held_out.lengths, TOKENS_PER_PACK, np.sort(order)):
+        for sequences in packs(held_out.lengths, TOKENS_PER_PACK, order):
             pack = held_out.pack(sequences)
-            questions.append(
-                (pack, mask_tokens(pack.input_ids, lm.vocabulary.maskable(pack.input_ids), policy, lm.vocabulary, generator, pack.sequences))
-            )
-        return cls(tuple(questions))
+            maskable = lm.vocabulary.maskable(pack.input_ids)
+            batch = mask_tokens(pack.input_ids, maskable, policy, lm.vocabulary, generator, pack.sequences, pack.words)
+            questions.append((pack, batch))
+        return cls(tuple(questions), order)
 
 
-@torch.no_grad()
 def evaluate(lm: MaskedLM, exam: Exam) -> Score:
     """Scores `lm`, in evaluation mode (it is put back as it was). The same weights give the same score to the last digit."""
-    was_training = lm.model.training
-    lm.model.eval()
-    try:
-        parts = list(_answers(lm, exam))
-    finally:
-        lm.model.train(was_training)
-    losses, ranks = (torch.cat(column).double() for column in zip(*parts, strict=True))
+    losses, ranks, _ = (torch.cat(column) for column in zip(*_answers(lm, exam), strict=True))
     loss, spread = losses.mean().item(), (losses.std() / math.sqrt(len(losses))).item() if len(losses) > 1 else math.inf
     return Score(
         loss=loss,
-        perplexity=math.exp(min(loss, 700)),
+        perplexity=perplexity(loss),
         top1=(ranks < 1).double().mean().item(),
         top5=(ranks < 5).double().mean().item(),
         interval=(loss - 1.96 * spread, loss + 1.96 * spread),
@@ -87,10 +91,41 @@ def evaluate(lm: MaskedLM, exam: Exam) -> Score:
     )
 
 
-def _answers(lm: MaskedLM, exam: Exam) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """For each pack: the loss of each chosen token (float [W]) and how many tokens the model liked better (int64 [W])."""
-    for pack, batch in exam.questions:
-        logits = lm.logits_at(pack, batch.input_ids, batch.chosen).float()
-        right = batch.labels[batch.chosen].to(logits.device)
-        better = (logits > logits.gather(1, right[:, None])).sum(1)
-        yield F.cross_entropy(logits, right, reduction="none").cpu(), better.cpu()
+def perplexity(loss: float) -> float:
+    """Masked-token perplexity: exp(mean loss on the hidden tokens), kept below what a float can hold."""
+    return math.exp(min(loss, 700))
+
+
+def tally(lm: MaskedLM, exams: Sequence[Exam], unit_of: np.ndarray) -> Generator[float, None, np.ndarray]:
+    """Sums for each unit, a unit being the sequences with the same number: float64 [U, 4] of blanks, loss, right first guesses, right among five.
+
+    unit_of: int64 [S], the unit of each sequence of the store the exams were drawn from. Yields the share of blanks answered so far; the sums are what
+    the generator returns. The model's mode is put back, closed early or not.
+    """
+    sums = np.zeros((int(unit_of.max()) + 1, 4))
+    total = sum(exam.num_masks for exam in exams)
+    for exam in exams:
+        for losses, ranks, sequences in _answers(lm, exam):
+            rows = np.stack([np.ones(len(losses)), losses.numpy(), (ranks < 1).numpy(), (ranks < 5).numpy()], 1)
+            np.add.at(sums, unit_of[exam.asked[sequences.numpy()]], rows)
+            yield float(sums[:, 0].sum() / total)
+    return sums
+
+
+def _answers(lm: MaskedLM, exam: Exam) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """For each pack and each chosen token in it: its loss (float64 [W]), how many tokens the model liked better (int64 [W]), the place of its sequence
+    in `exam.asked` (int64 [W])."""
+    was_training = lm.model.training
+    lm.model.eval()
+    before = 0
+    try:
+        for pack, batch in exam.questions:
+            with torch.no_grad():
+                logits = lm.logits_at(pack, batch.input_ids, batch.chosen).float()
+                right = batch.labels[batch.chosen].to(logits.device)
+                better = (logits > logits.gather(1, right[:, None])).sum(1)
+                losses = F.cross_entropy(logits, right, reduction="none")
+            yield losses.double().cpu(), better.cpu(), pack.sequences[batch.chosen] + before
+            before += len(pack.lengths)
+    finally:
+        lm.model.train(was_training)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mlm_gui.core.events import Evaluated, Event, Failed, Finished, Resumed, Saved, Started, Stepped
+from mlm_gui.core.events import Evaluated, Event, Examined, Failed, Finished, Resumed, Saved, Started, Stepped
 
 SMOOTHING_STEPS = 10
 """The smooth line is an exponential average over about this many steps."""
@@ -20,6 +20,7 @@ class History:
     evaluations: list[Evaluated] = field(default_factory=list)
     latest: Stepped | None = None
     saved: Saved | None = None
+    examined: Examined | None = None
     ended: Finished | Failed | None = None
     _average: float = 0.0
 
@@ -36,6 +37,8 @@ class History:
             self.evaluations.append(event)
         elif isinstance(event, Saved):
             self.saved = event
+        elif isinstance(event, Examined):
+            self.examined = event
         elif isinstance(event, (Finished, Failed)):
             self.ended = event
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mlm_gui.core import checks
 from mlm_gui.core.config import TUTORIAL_BATCH, TrainConfig
 from mlm_gui.core.masking import MaskedBatch, Vocabulary, mask_tokens
+from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.tokens import LONGEST_SEQUENCE, Pack, Pieces, TokenStore, packs, tokenize
 
 
@@ -22,14 +24,13 @@ class Plan:
     config: TrainConfig
 
     @classmethod
-    def of(cls, paragraphs: Sequence[str], tokenizer, max_length: int, config: TrainConfig, folder: Path | None = None) -> "Plan":
-        """The plan of training on these paragraphs; a sequence without a token that could be chosen takes no part. folder: see `Pieces`."""
-        vocabulary = Vocabulary.of(tokenizer)
+    def of(cls, lm: MaskedLM, paragraphs: Sequence[str], config: TrainConfig, folder: Path | None = None) -> "Plan":
+        """The plan of training `lm` on these paragraphs; a sequence that has nothing to hide takes no part. folder: see `Pieces`."""
 
         def cut(some: Sequence[str]) -> TokenStore:
-            return tokenize(some, tokenizer, max_length, cut=config.as_taught).where(lambda ids: bool(vocabulary.maskable(ids).any()))
+            return tokenize(some, lm.tokenizer, lm.max_length, cut=config.as_taught).where(lambda ids: bool(lm.vocabulary.maskable(ids).any()))
 
-        return cls(Pieces(paragraphs, cut, folder, whole=config.as_taught), vocabulary, config)
+        return cls(Pieces(paragraphs, cut, folder, whole=config.as_taught), lm.vocabulary, config)
 
     @cached_property
     def total_steps(self) -> int:
@@ -56,6 +57,10 @@ class Plan:
                     for step in range(max(first, after), first + num_steps):
                         yield self._batch(store, groups[(step - first) % len(groups)], step)
                 first += num_steps
+
+    def batch_at(self, step: int) -> tuple[Pack, MaskedBatch]:
+        """The pack and the draw of step 1, 2 …; raises UserError for a step that the run does not have."""
+        return next(self.batches(after=checks.whole("The step", step, 1, self.total_steps) - 1))
 
     def _order_of_pieces(self, epoch: int) -> list[int]:
         """The first pass goes as the text does, so that it can begin before the rest is tokenised."""
@@ -95,13 +100,14 @@ class Plan:
         store = self.pieces[0]
         everything = store.pack(np.arange(store.num_sequences))
         generator = torch.Generator().manual_seed(mix(self.config.seed, 2, 0))
-        return mask_tokens(everything.input_ids, self.vocabulary.maskable(everything.input_ids), self.config.policy, self.vocabulary, generator)
+        maskable = self.vocabulary.maskable(everything.input_ids)
+        return mask_tokens(everything.input_ids, maskable, self.config.policy, self.vocabulary, generator, words=everything.words)
 
     def draw(self, pack: Pack, step: int) -> MaskedBatch:
         """The masks of one step, when they are drawn anew for each; step 0 is the first."""
         generator = torch.Generator().manual_seed(mix(self.config.seed, 2, step))
         maskable = self.vocabulary.maskable(pack.input_ids)
-        return mask_tokens(pack.input_ids, maskable, self.config.policy, self.vocabulary, generator, pack.sequences)
+        return mask_tokens(pack.input_ids, maskable, self.config.policy, self.vocabulary, generator, pack.sequences, pack.words)
 
 
 def mix(seed: int, purpose: int, number: int) -> int:

@@ -13,7 +13,7 @@ from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.device import Device, is_out_of_memory
 from mlm_gui.core.documents import Split
 from mlm_gui.core.events import Evaluated, Event, Resumed, Shrunk, Started, Stepped
-from mlm_gui.core.exam import Exam, evaluate, some_of
+from mlm_gui.core.exam import EXAM_POLICY, Exam, evaluate, some_of
 from mlm_gui.core.masking import MaskedBatch
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.plan import Plan, mix, parts
@@ -49,10 +49,10 @@ class Training:
         self.lm, self.config, self._stop = lm, config, stop
         self._device = Device(config.precision)
         lm.model.to(self._device.device)
-        self.plan = Plan.of(split.train, lm.tokenizer, lm.max_length, config, folder)
+        self.plan = Plan.of(lm, split.train, config, folder)
         held_out = tokenize(some_of(split.held_out), lm.tokenizer, lm.max_length)
         _check_enough(self.plan.pieces[0], held_out, lm)
-        self._exam = Exam.of(held_out, config.policy, lm)
+        self._exam = Exam.of(held_out, EXAM_POLICY, lm)
         self.total_steps = self.plan.total_steps
         self._evaluate_at = {round(self.total_steps * i / config.evaluations) for i in range(config.evaluations + 1)}
         self._peak_rate = config.learning_rate or default_learning_rate(lm, self.total_steps / self.plan.steps_per_epoch)

@@ -4,10 +4,11 @@ import dataclasses
 
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.history import History
+from mlm_gui.core.verdict import Report, signed
 
 
-def model_card(job, history: History) -> str:
-    """Markdown with front matter. `job` is the run's Job; figures come from its own events."""
+def model_card(job, history: History, report: Report | None = None) -> str:
+    """Markdown with front matter. `job` is the run's Job; figures come from its own events, and from its exam once it has sat one."""
     config: TrainConfig = job.config
     before, after = history.evaluations[0], history.evaluations[-1]
     settings = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in dataclasses.asdict(config).items())
@@ -31,15 +32,15 @@ print(pipeline("fill-mask", model="path/to/this/folder")("Everything is [MASK]."
 ```
 
 ## What was measured
-On {after.num_masks:,} chosen tokens of paragraphs that were never trained on ({job.held_out:.0%} of the text), hidden by the same rule as in training
-({config.mask_share:.0%} mask token, {config.random_share:.0%} random, the rest in plain sight), the same draw both times:
+On {after.num_masks:,} chosen tokens of paragraphs that were never trained on ({job.held_out:.0%} of the text), each of them shown as the mask token,
+the same draw both times:
 
 | | loss | masked-token perplexity | first guess right | among first five |
 |---|---|---|---|---|
 {rows}
 
 Masked-token perplexity is exp(mean loss on the chosen tokens). It says nothing about other texts.
-
+{_exam(report) if report else ""}
 ## Provenance
 Started {job.created}; {history.num_steps:,} steps. Text: {corpus}, sha256 `{job.fingerprint}`; split seed {job.split_seed}.
 
@@ -49,6 +50,27 @@ Started {job.created}; {history.num_steps:,} steps. Text: {corpus}, sha256 `{job
 
 ## Limits
 It repeats what its texts say, and the biases of the model it started from. Not for decisions about people.
+"""
+
+
+def _exam(report: Report) -> str:
+    """The exam's verdict and table."""
+    rows = "\n".join(
+        f"| {text} | {pairing.base.loss:.3f} | {pairing.tuned.loss:.3f} | {signed(pairing.difference, 3)} | "
+        f"{signed(pairing.difference_interval[0], 3)} to {signed(pairing.difference_interval[1], 3)} | {pairing.p_value:.4f} | "
+        f"{pairing.base.top1:.1%} → {pairing.tuned.top1:.1%} | {pairing.num_units} | {pairing.num_masks:,} |"
+        for text, pairing in (("unseen text", report.unseen), ("general English", report.forgetting))
+    )
+    return f"""
+## Exam
+{report.sentence}
+
+| | base loss | tuned loss | difference | 95 % interval | p | first guess right | paragraphs | blanks |
+|---|---|---|---|---|---|---|---|---|
+{rows}
+
+Base and tuned met the same blanks in {len(report.unseen.seeds)} draws (seeds {", ".join(map(str, report.unseen.seeds))}); interval by resampling whole
+paragraphs, p by flipping the sign of each paragraph's difference. {" ".join(report.warnings)}
 """
 
 

@@ -71,6 +71,11 @@ class Models:
         with self._using:
             return compare(self._kept(base), self._kept(tuned), text, top_k)
 
+    def borrow(self, name: str) -> MaskedLM:
+        """A loaded model that others use too: to look at, not to change."""
+        with self._using:
+            return self._kept(name)
+
     def _kept(self, name: str) -> MaskedLM:
         key = self.resolve(name)
         if key not in self._loaded:

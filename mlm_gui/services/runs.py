@@ -22,11 +22,11 @@ from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.training import Training, is_finite
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
+from mlm_gui.services.exams import LIVE_STATES, sit_exam
 from mlm_gui.services.store import ID, corpus_from_json, corpus_to_json, new_id, write_whole
 
 FORMAT = 1
 """Version of the run folder; a folder of another version is shown as damaged, not read."""
-LIVE_STATES = ("queued", "running")
 _EVENTS = {kind.__name__.lower(): kind for kind in get_args(Event)}
 
 
@@ -224,7 +224,8 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
     if job is None:
         raise UserError("This run cannot be trained.", "Its folder is damaged: job.json is missing or unreadable.", "Start a new run.")
     lm = load(job.model)
-    training = Training(lm, run.corpus.split(job.held_out, job.split_seed), job.config, stop, run.folder / "tokens")
+    split = run.corpus.split(job.held_out, job.split_seed)
+    training = Training(lm, split, job.config, stop, run.folder / "tokens")
     history, saved = History(), False
     try:
         for event in training.events():
@@ -237,6 +238,7 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
         _save(run, lm, history)
         saved = True
         yield Saved(training.step, str(run.model_folder.name))
+        yield from sit_exam(run, lm, load, split, stop)
         yield Finished(training.step, training.reason, training.seconds)
     finally:
         if not saved and training.step and is_finite(lm):

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlm_gui.services.jobs import Trainer
+from mlm_gui.services.laboratory import Laboratory
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.models import Models
 from mlm_gui.services.runs import Run, Runs
+from mlm_gui.services.sittings import Sittings
 from mlm_gui.services.store import ID, Texts
 
 
@@ -20,13 +22,16 @@ class Studio:
     runs: Runs
     models: Models
     trainer: Trainer
+    sittings: Sittings
+    laboratory: Laboratory
 
     @classmethod
     def open(cls, home: Path, limits: Limits) -> "Studio":
         """Makes the folders that are missing; starts no thread."""
         runs = Runs(home)
         models = Models(runs, limits)
-        return cls(home, limits, Texts(home), runs, models, Trainer(models.load, limits))
+        trainer, sittings = Trainer(models.load, limits), Sittings(models.load, limits)
+        return cls(home, limits, Texts(home), runs, models, trainer, sittings, Laboratory(models))
 
     def visible(self, run_id: object, owner: str) -> Run | None:
         """The run, when it is there and this visitor may see it: on a laptop everyone's, on a hosted server only their own."""

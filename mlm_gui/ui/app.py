@@ -16,7 +16,7 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.limits import PROFILES
 from mlm_gui.services.store import ID, default_home, new_id
 from mlm_gui.services.studio import Studio
-from mlm_gui.ui import masking_tab, playground_tab, text_tab, training_tab
+from mlm_gui.ui import exam_tab, masking_tab, playground_tab, text_tab, training_tab
 from mlm_gui.ui.chart import PLOTLY_JS
 from mlm_gui.ui.guard import Guard
 from mlm_gui.ui.pill import pill as run_pill
@@ -25,7 +25,7 @@ from mlm_gui.ui.theme import STYLE, theme
 from mlm_gui.ui.wiring import on
 
 TITLE = "MLM Studio"
-TABS = {"text": "Text", "masks": "Masks", "train": "Train", "compare": "Compare"}
+TABS = {"text": "Text", "masks": "Masks", "train": "Train", "compare": "Compare", "exam": "Exam"}
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -45,6 +45,8 @@ def build(studio: Studio) -> gr.Blocks:
                 training = training_tab.build(studio, session, text, pill)
             with gr.Tab(TABS["compare"], id="compare", elem_id="tab-compare"):
                 playground = playground_tab.build(studio, session, training)
+            with gr.Tab(TABS["exam"], id="exam", elem_id="tab-exam") as exam_page:
+                exam = exam_tab.build(studio, session, training, exam_page)
 
         known = on(page.load, greet, studio, list(session), [session.visitor, session.run_id, tabs])
         on(known.then, text_tab.show, studio, [session.text_id, text.held_out, text.split_seed], text.view)
@@ -53,8 +55,10 @@ def build(studio: Studio) -> gr.Blocks:
         on(known.then, training_tab.show, studio, [session.visitor, session.run_id], training.view)
         listed = on(known.then, playground_tab.refresh, studio, [session.visitor, session.run_id], playground.view)
         on(listed.then, playground_tab.ask, studio, playground.question, playground.answer)
-        on(known.then, list_models, studio, session.visitor, training.model)
-        on(training.finished.then, list_models, studio, session.visitor, training.model)
+        on(known.then, exam_tab.refresh, studio, [session.visitor, session.run_id], exam.refreshed)
+        for models in (training.model, masks.model):
+            on(known.then, list_models, studio, session.visitor, models)
+            on(training.finished.then, list_models, studio, session.visitor, models)
         for changed in text.changed:
             on(changed.success, first_paragraph, studio, [session.text_id], [masks.paragraph, masks.text])
         on(pill.open, open_training, studio, None, tabs)
@@ -132,5 +136,6 @@ def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, p
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked_to_stop.set())
     asked_to_stop.wait()
+    studio.sittings.close()
     studio.trainer.close()
     page.close(verbose=False)

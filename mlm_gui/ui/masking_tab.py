@@ -1,4 +1,4 @@
-"""Tab 2, Masks: the 15 % rule at work on the person's own text, drawn by the trainer's own function."""
+"""Tab 2, Masks: the 15 % rule at work on any text, or on the next batch of a run, drawn by the trainer's own function."""
 
 import secrets
 from typing import NamedTuple
@@ -6,22 +6,14 @@ from typing import NamedTuple
 import gradio as gr
 
 from mlm_gui.core import checks
-from mlm_gui.core.draw import Draw, draw_masks
-from mlm_gui.core.masking import Fate, MaskPolicy
+from mlm_gui.services.runs import Run
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.chips import chips
 from mlm_gui.ui.facts import facts
+from mlm_gui.ui.masking_form import BATCH, RULES, TEXT, batch_form, closer_look, draw_form, text_form
+from mlm_gui.ui.masking_view import Asked, MaskingView, batch_view, drawn_by, places_of, text_view, word_around
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.wiring import on
-
-EXAMPLE = "Begin the morning by saying to thyself, I shall meet with the busybody, the ungrateful, arrogant, deceitful, envious, unsocial."
-
-
-class MaskingView(NamedTuple):
-    """What a draw changes."""
-
-    numbers: gr.HTML
-    tokens: gr.HTML
 
 
 class MaskingTab(NamedTuple):
@@ -31,6 +23,7 @@ class MaskingTab(NamedTuple):
     text: gr.Textbox
     paragraph: gr.Number
     controls: list[gr.components.Component]
+    model: gr.Dropdown
 
 
 def build(studio: Studio, session: Session) -> MaskingTab:
@@ -43,48 +36,93 @@ def build(studio: Studio, session: Session) -> MaskingTab:
     with gr.Row(elem_classes="split"):
         with gr.Column(elem_classes="card", min_width=290, scale=1):
             gr.Markdown("### The draw")
-            rate = gr.Slider(
-                1, 60, value=15, step=1, label="hidden share, %", info="Chance of each piece to be chosen. BERT's rule is 15.", elem_id="mask-rate"
-            )
-            mask_share = gr.Slider(
-                0,
-                100,
-                value=80,
-                step=5,
-                label="of those, shown as [MASK], %",
-                info="The rest is half swapped for a random piece, half left as it is.",
-                elem_id="mask-share",
-            )
-            seed = gr.Number(
-                0, precision=0, minimum=0, label="seed", info="The same seed gives the same blanks, on any machine.", elem_id="mask-seed"
-            )
-            model = gr.Textbox("starter", label="whose tokenizer", info="starter, a model folder, or a Hub name.", elem_id="mask-model")
-            again = gr.Button("Draw again", variant="primary", elem_id="mask-again")
+            source = gr.Radio([TEXT, BATCH], value=TEXT, label="look at", elem_id="mask-source")
+            with gr.Column() as of_text:
+                draw_controls, again, clear = draw_form(studio)
+            with gr.Column(visible=False) as of_batch:
+                step, sequence, earlier, later = batch_form()
         with gr.Column(min_width=320, scale=3):
             with gr.Column(elem_classes="card"):
-                tokens = chips("Word pieces and what became of them", value={"tokens": [], "legend": True}, elem_id="mask-tokens")
-            with gr.Column(elem_classes="card"):
-                text = gr.Textbox(
-                    EXAMPLE, label="text", info="A paragraph of yours, or anything you type.", lines=3, max_lines=8, elem_id="mask-text"
-                )
-                with gr.Row(equal_height=True):
-                    paragraph = gr.Number(1, precision=0, minimum=1, label="paragraph of your text", elem_id="mask-paragraph", min_width=160)
-                    following = gr.Button("Next paragraph", elem_id="mask-next", min_width=160)
+                tokens = chips("Word pieces and what became of them", value={"tokens": "[]", "legend": True}, elem_id="mask-tokens")
+                with_ids = gr.Checkbox(False, label="ids and labels under each piece", elem_id="mask-ids")
+            with gr.Column(elem_classes="card") as typed:
+                text, paragraph, following = text_form()
+    with gr.Column(elem_classes="card"):
+        part, parts = closer_look()
+    marks = gr.Textbox("", visible=False)
 
-    view, controls = MaskingView(numbers, tokens), [text, rate, mask_share, seed, model]
-    for widget in controls[:-1]:
-        on(widget.change, draw, studio, controls, view, trigger_mode="always_last")
-    for entered in (model.submit, model.blur):  # not at each key: a half-typed name would be looked up on the Hub
-        on(entered, draw, studio, controls, view)
-    on(again.click, reseed, studio, None, seed)
-    on(paragraph.change, paragraph_text, studio, [session.text_id, paragraph], text, trigger_mode="always_last")
-    on(following.click, next_paragraph, studio, [session.text_id, paragraph], paragraph)
-    return MaskingTab(view, text, paragraph, controls)
+    view = MaskingView(numbers, tokens, marks, clear, *parts)
+    asked = Asked(*session, source, text, *draw_controls, with_ids, part, marks, step, sequence)
+    inputs = list(asked)
+    last = {"trigger_mode": "always_last"}
+    for widget in (
+        asked.rate,
+        asked.mask_share,
+        asked.random_share,
+        asked.unit,
+        asked.seed,
+        asked.epoch,
+        asked.drawn,
+        with_ids,
+        step,
+        sequence,
+    ):
+        on(widget.input, draw, studio, inputs, view, **last)
+    for widget in (text, asked.model):
+        on(widget.change, draw, studio, inputs, view, **last)
+    for event, handler, given, changed in (
+        (clear.click, no_marks, None, marks),
+        (asked.rule.input, apply_rule, asked.rule, [asked.rate, asked.mask_share, asked.random_share, asked.unit, asked.drawn]),
+        (source.input, look_at, [session.visitor, session.run_id, source], [of_text, of_batch, typed, step, sequence]),
+        (earlier.click, earlier_sequence, sequence, sequence),
+        (later.click, later_sequence, [session.visitor, session.run_id, step, sequence], [step, sequence]),
+    ):
+        on(on(event, handler, studio, given, changed).success, draw, studio, inputs, view)
+    on(again.click, reseed, studio, inputs, [asked.seed, *view])
+    on(part.input, open_part, studio, inputs, view, **last)
+    on(tokens.pick, pick, studio, inputs, view, **last)
+    on(paragraph.input, paragraph_text, studio, [session.text_id, paragraph], text, **last)
+    on(following.click, next_paragraph, studio, [session.text_id, paragraph], [paragraph, text])
+    return MaskingTab(view, text, paragraph, inputs, asked.model)
 
 
-def reseed(studio: Studio) -> int:
-    """A new seed; the draw follows from it."""
-    return secrets.randbelow(10_000)
+def no_marks(studio: Studio) -> str:
+    """Every piece back to the draw."""
+    return ""
+
+
+def apply_rule(studio: Studio, rule: str) -> tuple:
+    """The settings of a rule."""
+    return RULES.get(rule, RULES["Recommended"])
+
+
+def look_at(studio: Studio, visitor: str, run_id: str, source: str) -> tuple:
+    """Shows the controls of a text, or those of a batch with the very next step of the run filled in."""
+    batch, run = source == BATCH, studio.visible(run_id, visitor)
+    step = next_step(studio, run) if batch and run else 1
+    return gr.update(visible=not batch), gr.update(visible=batch), gr.update(visible=not batch), step, 1
+
+
+def next_step(studio: Studio, run: Run) -> int:
+    """The step that the trainer takes next; the last one when the run has taken all."""
+    return min(run.history().num_steps + 1, studio.laboratory.plan(run).total_steps)
+
+
+def earlier_sequence(studio: Studio, sequence: float) -> int:
+    """The paragraph before; the first one stays."""
+    return max(1, checks.whole("The paragraph", sequence, 1, 10**9) - 1)
+
+
+def later_sequence(studio: Studio, visitor: str, run_id: str, step: float, sequence: float) -> tuple:
+    """The next paragraph of the batch; after the last comes the next batch's first, and after the last batch nothing."""
+    run = studio.visible(run_id, visitor)
+    if run is None:
+        return gr.skip(), gr.skip()
+    plan = studio.laboratory.plan(run)
+    pack, _ = plan.batch_at(checks.whole("The step", step, 1, plan.total_steps))
+    if checks.whole("The paragraph", sequence, 1, 10**9) < len(pack.lengths):
+        return gr.skip(), int(sequence) + 1
+    return (int(step) + 1, 1) if step < plan.total_steps else (gr.skip(), gr.skip())
 
 
 def paragraph_text(studio: Studio, text_id: str, number: float) -> object:
@@ -95,39 +133,49 @@ def paragraph_text(studio: Studio, text_id: str, number: float) -> object:
     return corpus.paragraphs[checks.whole("The paragraph", number, 1, len(corpus.paragraphs)) - 1][:20_000]
 
 
-def next_paragraph(studio: Studio, text_id: str, number: float) -> int:
-    """The number after this one; after the last comes the first."""
+def next_paragraph(studio: Studio, text_id: str, number: float) -> tuple[int, object]:
+    """The number after this one, and its text; after the last comes the first."""
     count = len(studio.texts.get(text_id).paragraphs)
-    return checks.whole("The paragraph", number, 0, 10**9) % count + 1
+    following = checks.whole("The paragraph", number, 0, 10**9) % count + 1
+    return following, paragraph_text(studio, text_id, following)
 
 
-def draw(studio: Studio, text: str, rate: float, mask_share: float, seed: float, model: str) -> MaskingView:
-    """One draw over the text, as chips and counts."""
-    share = checks.fraction("The [MASK] share", mask_share, 0, 100) / 100
-    policy = MaskPolicy(checks.fraction("The hidden share", rate, 1, 60) / 100, share, (1 - share) / 2)
-    return shown(draw_masks(studio.models.tokenizer(model), text, policy, checks.whole("The seed", seed, 0, 2**31 - 1)))
+def draw(studio: Studio, *values) -> MaskingView:
+    """One draw over the text, or the batch of the run, as chips and counts and whatever part is open."""
+    asked = Asked(*values)
+    if asked.source == BATCH:
+        return batch_view(studio, asked)
+    return text_view(studio, asked, drawn_by(studio, asked, *places_of(asked)))
 
 
-def shown(drawn: Draw) -> MaskingView:
-    """The draw as component values."""
-    low, high = drawn.expected
-    specials = list(dict.fromkeys(token.token for token in drawn.tokens if token.fate == Fate.SPECIAL))
-    numbers = [
-        {"name": "pieces that could be hidden", "value": f"{drawn.num_maskable:,}", "extra": ""},
-        {"name": "chosen now", "value": f"{drawn.num_chosen:,}", "extra": f"{drawn.num_chosen / drawn.num_maskable:.1%} · by chance {low}–{high}"},
-        {"name": "[MASK] / random / kept", "value": " / ".join(str(drawn.count(fate)) for fate in (Fate.MASK, Fate.RANDOM, Fate.KEPT)), "extra": ""},
-        {"name": "protected marks", "value": str(drawn.count(Fate.SPECIAL)), "extra": " ".join(specials)[:60]},
-    ]
-    tokens = [
-        {
-            "text": token.seen,
-            "old": token.token if token.fate in (Fate.MASK, Fate.RANDOM) else "",
-            "fate": token.fate.name.lower(),
-            "joined": token.continues,
-            "why": token.why,
-            "id": token.id,
-            "label": token.label,
-        }
-        for token in drawn.tokens
-    ]
-    return MaskingView({"facts": numbers}, {"tokens": tokens, "legend": True})
+def reseed(studio: Studio, *values) -> tuple:
+    """A new seed, and its draw."""
+    seed = secrets.randbelow(10_000)
+    return seed, *draw(studio, *Asked(*values)._replace(seed=seed))
+
+
+def open_part(studio: Studio, *values) -> MaskingView:
+    """Opens one part and closes the others."""
+    view = draw(studio, *values)
+    first = MaskingView._fields.index("steps")
+    return MaskingView(*view[:first], *({**part, "visible": "value" in part} for part in view[first:]))
+
+
+def pick(studio: Studio, event: gr.EventData, *values) -> MaskingView:
+    """A piece was clicked: left to the draw -> forced -> forbidden -> left to the draw; with whole words all its pieces go together."""
+    asked = Asked(*values)
+    data = vars(event).get("_data")  # whatever the browser sent
+    index = data.get("index") if isinstance(data, dict) else None
+    if asked.source == BATCH or isinstance(index, bool) or not isinstance(index, int):
+        return draw(studio, *values)
+    force, forbid = places_of(asked)
+    here = {index}
+    if asked.unit != "token":
+        here = word_around(drawn_by(studio, asked, force, forbid), index)
+    forced, forbidden = index in force, index in forbid
+    force, forbid = force - here, forbid - here
+    if forced:
+        forbid |= here
+    elif not forbidden:
+        force |= here
+    return text_view(studio, asked, drawn_by(studio, asked, force, forbid))

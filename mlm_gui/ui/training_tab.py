@@ -24,6 +24,7 @@ RECIPE_NAMES = {
     "Thorough (8 passes)": "thorough",
     "Tutorial (as taught)": "tutorial",
 }
+UNIT_NAMES = [("a piece (token)", "token"), ("a whole word", "word"), ("a span of words", "span")]
 CONFIG_FIELDS = tuple(field.name for field in dataclasses.fields(TrainConfig))
 BLANK_FACTS = [{"name": name, "value": "–", "extra": ""} for name in ("loss on unseen text", "right first guess", "speed", "time left")]
 EMPTY = {"fig": None, "run": None, "facts": BLANK_FACTS, "empty": "No run yet. Bring a text, then press Start training: the line appears here."}
@@ -142,6 +143,9 @@ def settings_form() -> list[gr.components.Component]:
             step=0.05,
             label="of those, swapped for a random piece",
             info="BERT's rule is 0.1; what is left stays as it is.",
+        ),
+        "unit": gr.Radio(
+            UNIT_NAMES, value=default.unit, label="chosen at a time", info="Whole words and spans are harder to guess than single pieces."
         ),
         "evaluations": gr.Slider(1, 50, default.evaluations, step=1, label="tests on the way", info="How often the unseen text is scored."),
         "schedule": gr.Dropdown(
@@ -340,9 +344,12 @@ def run_note(studio: Studio, run: Run) -> str:
             if waiting
             else "Loading the model and cutting the text into pieces …"
         )
+    if state == "running" and history.saved:
+        return f"Trained and kept: {steps}. Now it sits its exam on the unseen text …"
     kept = " The model is kept: compare it in the next tab." if run.has_model else ""
+    kept += f" Exam: {history.examined.verdict}." if history.examined else ""
     return {
-        "running": f"Training: {steps}, pass {history.latest.epoch if history.latest else 0:.1f} of {history.started.epochs if history.started else 0}; unseen text is tested on {history.evaluations[0].num_masks if history.evaluations else 0:,} blanks, always the same.",
+        "running": f"Training: {steps}, pass {history.latest.epoch if history.latest else 0:.1f} of {history.started.epochs if history.started else 0}; unseen text is tested on {history.evaluations[0].num_masks if history.evaluations else 0:,} blanks, always the same and all of them hidden.",
         "finished": f"Finished: {steps}.{kept}",
         "stopped": f"Stopped: {steps}.{kept}",
         "interrupted": f"Interrupted: the server went away after {steps}.{kept or ' Start it again to train it whole.'}",

@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.stats import binom
 
-from mlm_gui.core.draw import MAX_CHARACTERS, as_record, binomial_interval, draw_masks
+from mlm_gui.core.chance import binomial_interval
+from mlm_gui.core.draw import MAX_CHARACTERS, as_record, draw_masks
 from mlm_gui.core.masking import Fate, MaskPolicy, Vocabulary, mask_tokens
 from mlm_gui.errors import UserError
 

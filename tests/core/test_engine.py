@@ -30,7 +30,7 @@ def losses(events) -> list[float]:
 
 @pytest.mark.parametrize("num_parts", [1, 2, 3, 50])
 def test_the_parts_of_a_step_are_the_step(lm, split, num_parts):
-    pack, batch = next(Plan.of(split.train, lm.tokenizer, lm.max_length, SHORT).batches())
+    pack, batch = next(Plan.of(lm, split.train, SHORT).batches())
     found = parts(pack, batch, num_parts)
     assert 1 <= len(found) <= min(num_parts, len(pack.lengths)) and (num_parts > 3 or len(found) == num_parts)
     for name in ("input_ids", "lengths", "continues"):

@@ -206,7 +206,7 @@ def test_masks_are_fresh_in_each_epoch_and_follow_the_seed(family, corpus, kind)
     def choices(config: TrainConfig) -> list[torch.Tensor]:
         """For each epoch, which tokens of the store were chosen, sequences sorted by their tokens."""
         rows = []
-        for pack, batch in Plan.of(corpus.paragraphs[:6], lm.tokenizer, lm.max_length, config).batches():
+        for pack, batch in Plan.of(lm, corpus.paragraphs[:6], config).batches():
             lengths = pack.lengths.tolist()
             parts = zip(torch.split(pack.input_ids, lengths), torch.split(batch.chosen, lengths), strict=True)
             rows.append(torch.cat([chosen for _, chosen in sorted(parts, key=lambda part: part[0].tolist())]))

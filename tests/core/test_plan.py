@@ -20,7 +20,7 @@ def small_pieces(monkeypatch):
 
 
 def plan_of(lm, corpus, folder=None, config=CONFIG) -> Plan:
-    return Plan.of(corpus.paragraphs, lm.tokenizer, lm.max_length, config, folder)
+    return Plan.of(lm, corpus.paragraphs, config, folder)
 
 
 def sequences(batches) -> collections.Counter:
@@ -92,6 +92,6 @@ def test_the_same_seed_gives_the_same_masks_however_the_text_is_fed_to_the_token
 
 def test_one_endless_paragraph_is_a_piece_of_its_own(lm, corpus, small_pieces):
     text = [" ".join(corpus.paragraphs), *corpus.paragraphs[:3]]
-    plan = Plan.of(text, lm.tokenizer, lm.max_length, TrainConfig(epochs=1))
+    plan = Plan.of(lm, text, TrainConfig(epochs=1))
     found = sequences(plan.batches())
     assert len(plan.pieces) == 2 and sum(len(row) for row in found) > len(tokenize(corpus.paragraphs, lm.tokenizer, 512).ids) * 0.9

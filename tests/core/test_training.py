@@ -11,7 +11,7 @@ import torch
 from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.documents import Split
 from mlm_gui.core.events import Evaluated, Started, Stepped, as_record
-from mlm_gui.core.exam import Exam, evaluate
+from mlm_gui.core.exam import EXAM_POLICY, Exam, evaluate
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training import schedule, train
 from mlm_gui.errors import UserError
@@ -95,7 +95,7 @@ def losses_of(events) -> list[float]:
 
 def test_the_last_evaluation_repeats_to_the_last_digit(short_run, split):
     trained, events = short_run
-    exam = Exam.of(tokenize(split.held_out, trained.tokenizer, trained.max_length), SHORT.policy, trained)
+    exam = Exam.of(tokenize(split.held_out, trained.tokenizer, trained.max_length), EXAM_POLICY, trained)
     again = [evaluate(trained, exam), evaluate(trained, exam)]
     assert again[0] == again[1]
     assert (again[0].loss, again[0].perplexity, again[0].top1, again[0].top5, again[0].num_masks) == tuple(
@@ -104,7 +104,7 @@ def test_the_last_evaluation_repeats_to_the_last_digit(short_run, split):
 
 
 def test_base_and_tuned_meet_the_same_masks(lm, short_run, split):
-    exams = [Exam.of(tokenize(split.held_out, each.tokenizer, each.max_length), SHORT.policy, each) for each in (lm, short_run[0])]
+    exams = [Exam.of(tokenize(split.held_out, each.tokenizer, each.max_length), EXAM_POLICY, each) for each in (lm, short_run[0])]
     for (pack, batch), (other_pack, other_batch) in zip(exams[0].questions, exams[1].questions, strict=True):
         assert (
             torch.equal(pack.input_ids, other_pack.input_ids)
@@ -120,7 +120,7 @@ def test_the_masks_of_the_exam_do_not_follow_the_run_s_seed(lm, split):
 
 def test_a_score_is_what_its_docstring_says(lm, split):
     store = tokenize(split.held_out, lm.tokenizer, lm.max_length)
-    exam = Exam.of(store, SHORT.policy, lm)
+    exam = Exam.of(store, EXAM_POLICY, lm)
     score = evaluate(lm, exam)
     rows = [(lm.logits_at(pack, batch.input_ids, batch.chosen).detach().double(), batch.labels[batch.chosen]) for pack, batch in exam.questions]
     logits, right = (torch.cat(column) for column in zip(*rows, strict=True))
@@ -133,7 +133,7 @@ def test_a_score_is_what_its_docstring_says(lm, split):
 
 def test_evaluation_switches_dropout_off_and_puts_the_mode_back(lm, split):
     trained = lm.copy()
-    exam = Exam.of(tokenize(split.held_out, lm.tokenizer, lm.max_length), SHORT.policy, lm)
+    exam = Exam.of(tokenize(split.held_out, lm.tokenizer, lm.max_length), EXAM_POLICY, lm)
     trained.model.train()
     assert evaluate(trained, exam) == evaluate(lm, exam)
     assert trained.model.training
@@ -225,7 +225,9 @@ def test_whole_settings_sent_as_fractions_become_whole():
 def test_every_setting_has_a_range_or_belongs_to_the_policy():
     from mlm_gui.core.config import _RANGES
 
-    assert {name for name, *_ in _RANGES} | {"mask_rate", "mask_share", "random_share"} == {field.name for field in dataclasses.fields(TrainConfig)}
+    assert {name for name, *_ in _RANGES} | {"mask_rate", "mask_share", "random_share", "unit"} == {
+        field.name for field in dataclasses.fields(TrainConfig)
+    }
 
 
 def test_the_recipes_are_valid():

@@ -270,6 +270,7 @@ def test_a_run_is_trained_end_to_end(studio, run):
         "Stepped",
         "Evaluated",
         "Saved",
+        "Examined",
         "Finished",
     ]
     assert events[-1].reason == "done" and set(states[:-1]) == {"running"} and states[-1] == run.state == "finished"

@@ -1,0 +1,188 @@
+"""The whole exam of two models, and what may be said about it in one honest sentence."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlm_gui.core.cloze import Cloze, ask_cloze, cloze_items
+from mlm_gui.core.exam import EXAM_SEEDS
+from mlm_gui.core.loading import ASSETS
+from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.pairing import BETTER, SAME, WORSE, Pairing, pair, scaled
+from mlm_gui.errors import UserError
+
+NO_VERDICT = "no verdict"
+MIN_UNITS = 8
+"""Paragraphs a verdict needs: with five or fewer even the clearest result has p = 2 / 2^5 > 0.05, and an interval resampled from a handful is too narrow."""
+MIN_MASKS = 200
+"""Blanks a verdict needs, all draws together: with fewer, a share of right guesses is uncertain by more than 7 in 100."""
+MAX_EXAM_CHARACTERS = 80_000
+"""A longer text is examined on a fixed random choice of its paragraphs, about this long (some 20,000 tokens)."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an exam is made from."""
+
+    base_name: str
+    tuned_name: str
+    text_name: str
+    unseen: tuple[str, ...]
+    """Paragraphs to be scored."""
+    known: tuple[str, ...]
+    """Paragraphs whose key words are asked: the training side, or the unseen ones themselves when there is none."""
+    general: tuple[str, ...]
+    """Paragraphs of everyday language, for the forgetting meter."""
+    seen_by_base: int = 0
+    """How many of the unseen paragraphs the base model was trained on after all, word for word or nearly."""
+    seen_by_tuned: int = 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """A finished exam."""
+
+    base_name: str
+    tuned_name: str
+    text_name: str
+    verdict: str
+    """BETTER, SAME, WORSE or NO_VERDICT."""
+    sentence: str
+    """The verdict, by how much, and at what cost."""
+    warnings: tuple[str, ...]
+    """Why the figures must not be trusted, or not all of them."""
+    unseen: Pairing
+    forgetting: Pairing
+    cloze: Cloze
+    seconds_trained: float
+    """0 when nobody knows."""
+
+
+def general_paragraphs() -> tuple[str, ...]:
+    """The everyday text of our own that the forgetting meter reads: news, letters, recipes, science, dialogue, law, sport, travel, stories."""
+    return tuple((ASSETS / "exam" / "general.txt").read_text(encoding="utf-8").split("\n\n"))
+
+
+def examination(
+    base: MaskedLM, tuned: MaskedLM, material: Material, seconds_trained: float = 0.0, seeds: Sequence[int] = EXAM_SEEDS
+) -> Generator[float, None, Report]:
+    """Both models sit the exam; yields the share done, 0 to 1, and returns the report. To stop, close the generator.
+
+    The same weights, material and seeds give the same report to the last digit. Raises UserError when the models cut text into different pieces.
+    """
+    check_same_pieces(base, tuned)
+    unseen, general = (bounded(paragraphs) for paragraphs in (material.unseen, material.general))
+    weight = sum(map(len, unseen)) / max(1, sum(map(len, unseen + general)))
+    pairing = yield from scaled(pair(base, tuned, unseen, seeds), 0.0, 0.95 * weight)
+    forgetting = yield from scaled(pair(base, tuned, general, seeds), 0.95 * weight, 0.95)
+    cloze = ask_cloze(base, tuned, cloze_items(base, unseen, bounded(material.known), general))
+    yield 1.0
+    warnings = warnings_of(pairing, material)
+    verdict = NO_VERDICT if warnings else pairing.outcome
+    sentence = verdict_sentence(verdict, pairing, forgetting, seconds_trained) if not warnings else f"No verdict: {warnings[0]}"
+    return Report(
+        material.base_name, material.tuned_name, material.text_name, verdict, sentence, warnings, pairing, forgetting, cloze, seconds_trained
+    )
+
+
+def check_same_pieces(base: MaskedLM, tuned: MaskedLM) -> None:
+    """Raises UserError when the two tokenizers differ: a loss for each piece means something else for each of them then."""
+    sample = " ".join(general_paragraphs()[:3])
+    same_pieces = (
+        base.tokenizer.get_vocab() == tuned.tokenizer.get_vocab() and base.tokenizer(sample)["input_ids"] == tuned.tokenizer(sample)["input_ids"]
+    )
+    if not same_pieces or base.vocabulary.mask_id != tuned.vocabulary.mask_id:
+        raise UserError(
+            "These two models cannot sit the same exam.",
+            "They cut words into different pieces (their tokenizers differ), so a loss or a share of right guesses for each piece would not be comparable.",
+            "Compare a run with the model it started from, or two runs of the same base model.",
+        )
+
+
+def bounded(paragraphs: Sequence[str]) -> tuple[str, ...]:
+    """All paragraphs, or, of a long text, a fixed random choice of about MAX_EXAM_CHARACTERS; the last one chosen may be cut."""
+    if sum(map(len, paragraphs)) <= MAX_EXAM_CHARACTERS:
+        return tuple(paragraphs)
+    room, chosen = MAX_EXAM_CHARACTERS, {}
+    for number in np.random.default_rng(0).permutation(len(paragraphs)).tolist():
+        chosen[number] = paragraphs[number][:room]
+        room -= len(chosen[number])
+        if room <= 0:
+            break
+    return tuple(chosen[number] for number in sorted(chosen))
+
+
+def warnings_of(pairing: Pairing, material: Material) -> tuple[str, ...]:
+    """Every reason for which no verdict may be given."""
+    num_paragraphs = len(material.unseen)
+    warnings = [
+        f"{seen:,} of the {num_paragraphs:,} paragraphs were, word for word or nearly, in the text that the {role} model learned from; "
+        "a model that has seen the answers looks better than it is. Choose a text that neither has seen."
+        for role, seen in (("tuned", material.seen_by_tuned), ("base", material.seen_by_base))
+        if seen
+    ]
+    if pairing.num_units < MIN_UNITS:
+        warnings.append(
+            f"only {pairing.num_units} different {'paragraph is' if pairing.num_units == 1 else 'paragraphs are'} unseen, and a verdict needs {MIN_UNITS}: with fewer, chance alone could look like progress. "
+            "Keep a larger share unseen, or bring more text."
+        )
+    if pairing.num_masks < MIN_MASKS:
+        warnings.append(
+            f"only {pairing.num_masks} {'blank was' if pairing.num_masks == 1 else 'blanks were'} asked, and a verdict needs {MIN_MASKS}: with fewer, the share of right guesses is uncertain by more than "
+            "7 in 100. Keep a larger share unseen, or bring more text."
+        )
+    return tuple(warnings)
+
+
+def verdict_sentence(verdict: str, pairing: Pairing, forgetting: Pairing, seconds_trained: float) -> str:
+    """Better, the same or worse, by how much, and at what cost."""
+    before, after = (round(100 * figures.top1) for figures in (pairing.base, pairing.tuned))
+    compared = "as before" if after == before else f"and the base {before}" if verdict == SAME else f"instead of {before}"
+    guesses = f"it guesses {after} of 100 hidden pieces right {compared}"
+    if verdict == SAME:
+        change = f"No measurable change: the loss on unseen text differs by {signed_with_interval(pairing)}; {guesses}."
+    else:
+        change = f"{verdict.capitalize()}: the loss on unseen text is {size_with_interval(pairing, 'lower' if verdict == BETTER else 'higher')}; {guesses}."
+    cost = f"Cost: {spoken_minutes(seconds_trained)} of training; it " if seconds_trained else "It "
+    return f"{change} {cost}{forgot_in_words(forgetting)}."
+
+
+def forgot_in_words(forgetting: Pairing) -> str:
+    """What the general text says: "forgot …", as half a sentence after "it"."""
+    return {
+        WORSE: f"forgot general English: the loss there is {size_with_interval(forgetting, 'higher')}",
+        SAME: f"forgot nothing measurable: the loss on general English differs by {signed_with_interval(forgetting)}",
+        BETTER: f"forgot nothing: the loss on general English is {size_with_interval(forgetting, 'lower')}",
+    }[forgetting.outcome]
+
+
+def signed_with_interval(pairing: Pairing) -> str:
+    """The difference of the losses, tuned minus base: "+0.02 (95 % interval −0.10 to +0.14)"."""
+    digits = digits_of(pairing.difference)
+    low, high = (signed(edge, digits) for edge in pairing.difference_interval)
+    return f"{signed(pairing.difference, digits)} (95\u00a0% interval {low} to {high})"
+
+
+def size_with_interval(pairing: Pairing, direction: str) -> str:
+    """The difference of the losses without its sign, when that is sure: "0.75 lower (95 % interval 0.57 to 0.93)"."""
+    digits = digits_of(pairing.difference)
+    low, high = sorted(abs(edge) for edge in pairing.difference_interval)
+    return f"{abs(pairing.difference):.{digits}f} {direction} (95\u00a0% interval {low:.{digits}f} to {high:.{digits}f})"
+
+
+def digits_of(number: float) -> int:
+    """How many decimals of a loss difference say something."""
+    return 2 if number == 0 or abs(number) >= 0.095 else 3
+
+
+def signed(number: float, digits: int = 2) -> str:
+    """A number with + or a real minus sign in front, and zero as plain 0."""
+    return "0" if number == 0 else f"{'−' if number < 0 else '+'}{abs(number):.{digits}f}"
+
+
+def spoken_minutes(seconds: float) -> str:
+    """A duration in words: 24 -> "24 seconds", 100 -> "1.7 minutes"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} {'second' if round(seconds) <= 1 else 'seconds'}"
+    return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,62 @@
+"""Tables for a spreadsheet, in which no cell can act as a formula."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from mlm_gui.core.verdict import Report
+
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+"""A text cell that starts with one of these is run by some spreadsheets (OWASP, CSV injection)."""
+
+
+def as_csv(rows: Iterable[Sequence[str | float | int]]) -> str:
+    """The rows as CSV; text that could be taken for a formula gets an apostrophe in front, numbers stay numbers."""
+    written = io.StringIO()
+    csv.writer(written).writerows(
+        [f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA_SIGNS) else cell for cell in row] for row in rows
+    )
+    return written.getvalue()
+
+
+def exam_rows(report: Report) -> list[Sequence[str | float | int]]:
+    """The figures of an exam, then its cloze items."""
+    rows: list[Sequence[str | float | int]] = [
+        ("base", report.base_name),
+        ("tuned", report.tuned_name),
+        ("text", report.text_name),
+        ("verdict", report.verdict),
+        ("sentence", report.sentence),
+        *(("warning", warning) for warning in report.warnings),
+        (),
+        (
+            "text",
+            "figure",
+            "base",
+            "base low",
+            "base high",
+            "tuned",
+            "tuned low",
+            "tuned high",
+            "difference",
+            "low",
+            "high",
+            "p",
+            "paragraphs",
+            "blanks",
+        ),
+    ]
+    for text, pairing in (("unseen text", report.unseen), ("general English", report.forgetting)):
+        base, tuned, counts = pairing.base, pairing.tuned, (pairing.num_units, pairing.num_masks)
+        change = (pairing.difference, *pairing.difference_interval, pairing.p_value)
+        rows.append((text, "loss", base.loss, *base.interval, tuned.loss, *tuned.interval, *change, *counts))
+        for figure in ("top1", "top5"):
+            sides = [value for side in (base, tuned) for value in (getattr(side, figure), *getattr(side, f"{figure}_interval"))]
+            change = (getattr(pairing, f"{figure}_difference"), *getattr(pairing, f"{figure}_difference_interval"))
+            rows.append((text, figure, *sides, *change, "", *counts))
+    rows += [(), ("sentence", "hidden word", "base rank", "base guesses", "tuned rank", "tuned guesses")]
+    rows += [
+        (f"{item.before}____{item.after}", item.answer, item.base_rank, " ".join(item.base_guesses), item.tuned_rank, " ".join(item.tuned_guesses))
+        for item in report.cloze.items
+    ]
+    return rows

@@ -1,0 +1,48 @@
+"""The exam in a real browser: a run ends with a verdict, which can be had again, stopped, and read on a phone."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+VERDICT = re.compile("^(Better|No measurable change|Worse): the loss on unseen text")
+
+
+@pytest.fixture(autouse=True)
+def short_exams():
+    """Here exams are whole: five draws of blanks."""
+
+
+def test_a_run_ends_with_a_verdict_on_the_exam_tab(page, served):
+    page.click("#sample-seed-almanac")
+    expect(page.locator("#text-title")).to_contain_text("almanac")
+    page.click("#tab-train-button")
+    page.click("#train-more button >> nth=0")
+    box = page.locator("#set-max_steps input[type=number]").first
+    box.fill("6")
+    box.blur()
+    page.click("#train-start")
+    expect(page.locator("#train-start")).to_contain_text("Training")
+    page.click("#tab-exam-button")
+    sentence = page.locator("#exam-verdict .sentence")
+    expect(sentence).to_have_text(VERDICT, timeout=60_000)
+    expect(page.locator("#exam-facts .fact")).to_have_count(4)
+    expect(page.locator("#exam-table tbody tr")).to_have_count(8)
+    expect(page.get_by_role("columnheader", name="tuned − base")).to_be_visible()
+    expect(page.locator("#exam-cloze tbody tr").first).to_contain_text("____")
+    page.wait_for_function("document.querySelector('#exam-chart .js-plotly-plot')?.data?.length === 2")
+    page.click("#exam-table summary")
+    expect(page.locator("#exam-table .how dd").first).to_contain_text("blanks in")
+
+    first = sentence.inner_text()
+    page.click("#exam-sit")
+    expect(page.locator("#exam-cancel")).to_be_enabled()
+    expect(page.locator("#exam-sit")).to_have_text("Sit the exam again")
+    expect(sentence).to_have_text(first)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    page.click("#exam-other button >> nth=0")
+    page.fill("#exam-text textarea", "Leave the pods on the vine until they rattle, <b>then</b> shell them in the dry.")
+    page.click("#exam-sit-other")
+    expect(sentence).to_contain_text("No verdict: only 1 different paragraph is unseen")

@@ -1,0 +1,88 @@
+"""The masks tab's handlers, posted to by anybody with anything."""
+
+import math
+
+import pytest
+
+from mlm_gui.core.config import TrainConfig
+from mlm_gui.errors import UserError
+from mlm_gui.services.limits import HOSTED
+from mlm_gui.services.studio import Studio
+from mlm_gui.ui import masking_tab
+from mlm_gui.ui.masking_form import BATCH, PARTS, TEXT
+from mlm_gui.ui.masking_view import Asked, checksum_of, places_of
+
+ASKED = Asked("", "", "", TEXT, "Sort the packets by kind first", "Recommended", 15, 80, 10, "token", 0, 1, "once", "starter", False, None, "", 1, 1)
+
+
+def clicked(studio, asked, sent):
+    import gradio as gr
+
+    return masking_tab.pick(studio, gr.EventData(None, sent), *asked)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"text": 7},
+        {"text": "a" * 30_000},
+        {"text": "[CLS]"},
+        {"rate": math.nan},
+        {"rate": "15"},
+        {"rate": 10**400},
+        {"mask_share": 95, "random_share": 10},
+        {"random_share": None},
+        {"unit": "letter"},
+        {"unit": ["token"]},
+        {"seed": math.nan},
+        {"seed": -1},
+        {"seed": 2**31 - 1},
+        {"epoch": 11},
+        {"epoch": {}},
+        {"model": "../../etc"},
+        {"model": None},
+    ],
+)
+@pytest.mark.parametrize("part", [None, *PARTS])
+def test_odd_values_are_refused_in_three_sentences(studio, wrong, part):
+    with pytest.raises(UserError):
+        masking_tab.draw(studio, *ASKED._replace(part=part, **wrong))
+
+
+@pytest.mark.parametrize("marks", [None, 7, "x", "|", "+1+2", [1], {"a": 1}, "00000000|+1", "-" * 10**5])
+@pytest.mark.parametrize("part", ["nonsense", 3, [], None])
+def test_forged_marks_and_parts_count_for_nothing(studio, marks, part):
+    expected = masking_tab.draw(studio, *ASKED)
+    found = masking_tab.draw(studio, *ASKED._replace(marks=marks, part=part))
+    assert (found.tokens, found.numbers) == (expected.tokens, expected.numbers)
+
+
+@pytest.mark.parametrize(
+    "sent", [None, 3, "x", [], {}, {"index": "1"}, {"index": -1}, {"index": 10**9}, {"index": True}, {"index": 0}, {"index": 1.5}]
+)
+@pytest.mark.parametrize("unit", ["token", "word"])
+def test_a_click_on_a_piece_that_cannot_be_chosen_changes_nothing(studio, sent, unit):
+    asked = ASKED._replace(unit=unit)
+    assert clicked(studio, asked, sent).tokens == masking_tab.draw(studio, *asked).tokens
+
+
+def test_with_whole_words_a_click_marks_all_pieces_of_the_word(studio):
+    asked = ASKED._replace(text="Cotyledonary beans", unit="word")
+    view = clicked(studio, asked, {"index": 2})
+    force, _ = places_of(asked._replace(marks=view.marks))
+    assert len(force) > 1 and force == set(range(1, 1 + len(force)))
+    assert places_of(asked._replace(marks=view.marks, text="another text")) == (set(), set())
+    assert view.marks.startswith(checksum_of(asked))
+
+
+def test_a_batch_is_shown_only_to_those_who_may_see_the_run(tmp_path, corpus):
+    studio = Studio.open(tmp_path, HOSTED)
+    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1), 0.1, 0, owner="a" * 32)
+    asked = ASKED._replace(source=BATCH, run_id=run.id, visitor="a" * 32, part="Code")
+    assert "batch 1 of" in masking_tab.draw(studio, *asked).tokens["heading"]
+    assert str(tmp_path) not in str(masking_tab.draw(studio, *asked).code)
+    for stranger in ("b" * 32, "", None, 7):
+        assert "no run to look at" in masking_tab.draw(studio, *asked._replace(visitor=stranger)).tokens["hint"]
+    for wrong in ({"step": 0}, {"step": math.nan}, {"step": 10**9}, {"sequence": 0}, {"sequence": "1"}):
+        with pytest.raises(UserError):
+            masking_tab.draw(studio, *asked._replace(**wrong))
