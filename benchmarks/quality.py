@@ -19,13 +19,12 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks import loops
-from benchmarks.exams import hidden_exam
+from benchmarks.exams import hidden_exams, hidden_loss
 from benchmarks.ledger import append, read
 from benchmarks.loops import Step
 from benchmarks.texts import SAMPLES, corpus_of
 from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.documents import Corpus, Split
-from mlm_gui.core.exam import evaluate
 from mlm_gui.core.model import MaskedLM
 
 HELD_OUT = 0.2
@@ -74,30 +73,30 @@ Way = Callable[..., Iterator[Step]]
 """(model to train, **what is different this time) -> its steps."""
 
 
-def trained(starter: MaskedLM, way: Way, exam, **different) -> tuple[dict, Clock]:
+def trained(starter: MaskedLM, way: Way, exams, **different) -> tuple[dict, Clock]:
     """A copy of the starter, trained to the end that way: its loss, time and tokens."""
     lm, clock = starter.copy(), Clock()
     steps = list(clock.over(way(lm, **different)))
     tokens, peak = sum(step.tokens for step in steps), max(step.rate for step in steps)
-    return {"loss": evaluate(lm, exam).loss, "seconds": clock.total, "tokens": tokens, "peak_rate": peak}, clock
+    return {"loss": hidden_loss(lm, exams), "seconds": clock.total, "tokens": tokens, "peak_rate": peak}, clock
 
 
-def tutorial_results(starter: MaskedLM, split: Split, exam, seed: int, seconds: float) -> dict:
+def tutorial_results(starter: MaskedLM, split: Split, exams, seed: int, seconds: float) -> dict:
     """The tutorial's rate never falls, so that one run serves all three columns: its weights after `seconds`, and at its end."""
     lm, clock, tokens, early = starter.copy(), Clock(), 0, None
     for step in clock.over(loops.tutorial(lm.model, lm.tokenizer, split.train, epochs=EQUAL_PASSES, seed=seed)):
         tokens += step.tokens
         if early is None and clock.total >= seconds:
-            early = {"loss": evaluate(lm, exam).loss, "seconds": clock.total, "tokens": tokens}
+            early = {"loss": hidden_loss(lm, exams), "seconds": clock.total, "tokens": tokens}
             lm.model.train()
-    end = {"loss": evaluate(lm, exam).loss, "seconds": clock.total, "tokens": tokens}
+    end = {"loss": hidden_loss(lm, exams), "seconds": clock.total, "tokens": tokens}
     return {"equal_tokens": end, "equal_time": early or end, "own": end}
 
 
 def compared(starter: MaskedLM, corpus: Corpus, seed: int) -> dict:
     """All ways on one text with one seed: results by way and column."""
     split = corpus.split(HELD_OUT, seed)
-    exam, tokenizer = hidden_exam(split.held_out, starter), starter.tokenizer
+    exams, tokenizer = hidden_exams(split.held_out, starter), starter.tokenizer
     recommended = replace(RECIPES["recommended"], evaluations=1, seed=seed)
 
     def ours(lm: MaskedLM, config: TrainConfig = recommended) -> Iterator[Step]:
@@ -106,24 +105,24 @@ def compared(starter: MaskedLM, corpus: Corpus, seed: int) -> dict:
     def run_mlm(rows: list[dict], lm: MaskedLM, **different) -> Iterator[Step]:
         return loops.run_mlm(lm.model, tokenizer, rows, seed=seed, **different)
 
-    own, _ = trained(starter, ours, exam)
-    two_passes, _ = trained(starter, ours, exam, config=replace(recommended, epochs=EQUAL_PASSES))
+    own, _ = trained(starter, ours, exams)
+    two_passes, _ = trained(starter, ours, exams, config=replace(recommended, epochs=EQUAL_PASSES))
     found = {"ours": {"equal_tokens": two_passes, "equal_time": own, "own": own}}
-    found["tutorial"] = tutorial_results(starter, split, exam, seed, own["seconds"])
+    found["tutorial"] = tutorial_results(starter, split, exams, seed, own["seconds"])
     for name, rows in (("line_by_line", loops.lines(tokenizer, split.train)), ("group_128", loops.groups(tokenizer, split.train))):
         way = partial(run_mlm, rows)
-        by_default, clock = trained(starter, way, exam)
+        by_default, clock = trained(starter, way, exams)
         fitting = max(1, round(own["seconds"] / clock.per_step))
         found[name] = {
-            "equal_tokens": trained(starter, way, exam, epochs=EQUAL_PASSES)[0],
-            "equal_time": trained(starter, way, exam, steps=fitting)[0],
+            "equal_tokens": trained(starter, way, exams, epochs=EQUAL_PASSES)[0],
+            "equal_time": trained(starter, way, exams, steps=fitting)[0],
             "own": by_default,
         }
         found[f"{name}_our_rate"] = {
-            "equal_tokens": trained(starter, way, exam, epochs=EQUAL_PASSES, rate=two_passes["peak_rate"])[0],
-            "equal_time": trained(starter, way, exam, steps=fitting, rate=own["peak_rate"])[0],
+            "equal_tokens": trained(starter, way, exams, epochs=EQUAL_PASSES, rate=two_passes["peak_rate"])[0],
+            "equal_time": trained(starter, way, exams, steps=fitting, rate=own["peak_rate"])[0],
         }
-    return {"name": corpus.name, "seed": seed, "before": evaluate(starter, exam).loss, "ways": found}
+    return {"name": corpus.name, "seed": seed, "before": hidden_loss(starter, exams), "ways": found}
 
 
 def summary(records: list[dict]) -> dict:

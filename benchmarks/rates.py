@@ -17,7 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean
 
-from benchmarks.exams import hidden_exam
+from benchmarks.exams import hidden_exams, hidden_loss
 from benchmarks.ledger import append, read
 from benchmarks.texts import corpora
 
@@ -80,7 +80,6 @@ def run_cell(cell: Cell, files: tuple[Path, ...], shares: tuple[float, ...]) -> 
     """Trains a copy of the starter and returns what came of it; None when the run would read too many tokens."""
     from mlm_gui.core.config import TrainConfig
     from mlm_gui.core.events import Started, Stepped
-    from mlm_gui.core.exam import evaluate
     from mlm_gui.core.tokens import tokenize
     from mlm_gui.core.training import train
 
@@ -90,9 +89,9 @@ def run_cell(cell: Cell, files: tuple[Path, ...], shares: tuple[float, ...]) -> 
     if num_tokens > MOST_TOKENS:
         return None
     rate = cell.learning_rate or rate_by_rule(num_tokens / cell.tokens_per_step)
-    exam = hidden_exam(split.held_out, lm)
+    exams = hidden_exams(split.held_out, lm)
     config = TrainConfig(epochs=cell.epochs, tokens_per_step=cell.tokens_per_step, learning_rate=rate, seed=cell.seed, evaluations=1)
-    before, seen = evaluate(lm, exam).loss, list(train(lm, split, config))
+    before, seen = hidden_loss(lm, exams), list(train(lm, split, config))
     started, last = seen[0], next(event for event in reversed(seen) if isinstance(event, Stepped))
     assert isinstance(started, Started)
     return {
@@ -101,7 +100,7 @@ def run_cell(cell: Cell, files: tuple[Path, ...], shares: tuple[float, ...]) -> 
         "train_tokens": started.num_train_tokens,
         "steps": started.total_steps,
         "before": before,
-        "loss": evaluate(lm, exam).loss,
+        "loss": hidden_loss(lm, exams),
         "tokens_per_second": last.tokens_per_second,
     }
 
