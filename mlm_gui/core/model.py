@@ -193,17 +193,14 @@ def packed_attention(module, query, key, value, attention_mask, dropout=0.0, sca
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **{**kwargs, "is_causal": False})
     if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16) and not dropout and torch.cuda.get_device_capability(query.device) >= (8, 0):
         return _flash_attention(query, key, value, scaling, sliding_window, boundaries), None
-    parts = []
-    for start, end in zip(boundaries.offsets, boundaries.offsets[1:], strict=False):
+    lengths, parts = [end - start for start, end in zip(boundaries.offsets, boundaries.offsets[1:], strict=False)], []
+    # split, not slices: the gradient of all parts is then one concatenation
+    for q, k, v in zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True):
         near = None
-        if sliding_window is not None and end - start > sliding_window:
-            places = torch.arange(end - start, device=query.device)
+        if sliding_window is not None and q.shape[2] > sliding_window:
+            places = torch.arange(q.shape[2], device=query.device)
             near = (places[:, None] - places[None]).abs() < sliding_window
-        parts.append(
-            F.scaled_dot_product_attention(
-                query[:, :, start:end], key[:, :, start:end], value[:, :, start:end], attn_mask=near, dropout_p=dropout, scale=scaling
-            )
-        )
+        parts.append(F.scaled_dot_product_attention(q, k, v, attn_mask=near, dropout_p=dropout, scale=scaling))
     return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
 
 
