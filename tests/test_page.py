@@ -133,7 +133,7 @@ def test_a_click_on_a_word_that_is_not_there_changes_nothing(studio, sent):
     import gradio as gr
 
     words = playground_tab.words_of("The ___ is calm")
-    answer = playground_tab.toggle(studio, "", "", "The ___ is calm", words, None, 5, gr.EventData(None, sent))
+    answer = playground_tab.toggle(studio, "", "", "", "The ___ is calm", words, None, 5, gr.EventData(None, sent))
     assert [word["blank"] for word in answer.words["words"]] in ([False, True, False, False], [False, False, False, False])
 
 
@@ -144,7 +144,7 @@ def test_a_damaged_run_does_not_keep_the_page_from_opening(studio, corpus, lm):
     again = Studio.open(studio.home, studio.limits)
     app.build(again)
     assert [run.state for run in again.runs.all()] == ["damaged"]
-    assert playground_tab.ask(again, "", run.id, "the ___", playground_tab.words_of("the ___"), None, 3).base["rows"]
+    assert playground_tab.ask(again, "", "", None, "the ___", playground_tab.words_of("the ___"), None, 3).base["rows"]
 
 
 def test_a_hosted_server_bounds_steps_and_its_whole_queue(tmp_path, corpus, monkeypatch):

@@ -1,5 +1,5 @@
 // A titled list of token, bar and figure.
-const title = find('.title'), list = find('.rows'), empty = find('.empty');
+const title = find('.title'), list = find('.rows'), empty = find('.empty'), foot = find('.foot');
 list.setAttribute('aria-label', settings.caption);
 const render = () => {
   const value = props.value || {}, rows = value.rows || [];
@@ -9,6 +9,8 @@ const render = () => {
   list.hidden = !rows.length;
   empty.hidden = Boolean(rows.length) || !value.empty;
   say(empty, value.empty);
+  foot.hidden = !value.foot;
+  say(foot, value.foot);
   fill(list, rows, () => {
     const row = make('li', 'bar-row'), track = make('span', 'track');
     track.setAttribute('aria-hidden', 'true');

@@ -8,9 +8,14 @@ from mlm_gui.core import checks
 from mlm_gui.core.entries import spelled
 from mlm_gui.core.filling import log_probabilities_at, question_ids
 from mlm_gui.core.model import MaskedLM
+from mlm_gui.errors import UserError
 
 WIDTH = 8
 """Partial fillings kept at each blank."""
+MAX_JOINT_BLANKS = 5
+"""The work grows with the square of the blanks."""
+MAX_JOINT_TOKENS = 160
+"""Tokens of the sentence; with so many blanks in it, an answer still comes within seconds."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,19 @@ class Together:
 def fill_jointly(lm: MaskedLM, text: str, top_k: int = 5, width: int = WIDTH) -> Together:
     """The most probable fillings of all blanks at once.
 
-    A masked model gives no joint probability; this is the chain rule read from left to right (see Filling). Two beam searches, one from
+    A masked model gives no joint probability of its own; this is the chain rule read from left to right (see Filling), one of the orders that make a
+    masked model generate (Ghazvininejad et al. 2019, "Mask-Predict"; Wang & Cho 2019, "BERT has a Mouth, and It Must Speak"). Two beam searches, one from
     each end, propose fillings; the proposals and each blank's own first guesses are then scored alike, left to right, so that the best joint filling is
     never less probable than the blanks filled alone. Raises UserError as `fill` does.
     """
     top_k = checks.whole("The number of guesses", top_k, 1, 50)
     ids, places = question_ids(lm, text)
+    if len(places) > MAX_JOINT_BLANKS or len(ids) > MAX_JOINT_TOKENS:
+        raise UserError(
+            "This is too much to fill together.",
+            f"There are {len(places)} blanks among {len(ids)} word pieces; at most {MAX_JOINT_BLANKS} among {MAX_JOINT_TOKENS} can be weighed against each other.",
+            "Shorten the sentence, or leave more words in place.",
+        )
     alone = tuple(log_probabilities_at(lm, [ids], [places]).argmax(-1).tolist())
     proposed = {alone, *_beam(lm, ids, places, width), *(tuple(reversed(filling)) for filling in _beam(lm, ids, places[::-1], width))}
     scored = {filling: score for filling, score in zip(proposed, _scores(lm, ids, places, list(proposed)), strict=True)}

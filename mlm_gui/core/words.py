@@ -2,20 +2,25 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from mlm_gui.core import checks
 from mlm_gui.core.entries import spelled
-from mlm_gui.core.filling import BLANK, log_probabilities_at
+from mlm_gui.core.filling import BLANK, MAX_BLANKS, log_probabilities_at
+from mlm_gui.core.filling import MAX_CHARACTERS as MAX_SENTENCE_CHARACTERS
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.errors import UserError
 
 WORD = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
 """A word, or a sign that stands alone; the same for every tokenizer, so that models with different pieces meet the same words."""
 TOKENS_PER_PACK = 4096
-"""Tokens that one pass of the model reads; the probabilities of a few hundred hidden places then fit into memory."""
+"""Tokens that one pass reads of a model as narrow as the starter; of wider ones fewer, so that a pass takes well under a second."""
+CONTEXT_TOKENS = 256
+"""Tokens around a word that its surprise is measured in, at most; the cost of a long text grows with it."""
+MAX_CHARACTERS = 2_000_000
+"""Of a text whose words are scored."""
 MAX_WORD_CHARACTERS = 100
 
 
@@ -49,16 +54,16 @@ class _Window:
     """Each word with the places of its pieces in `ids`."""
 
 
-def surprises(lm: MaskedLM, text: str) -> Iterator[Surprise]:
+def surprises(lm: MaskedLM, text: str, context: int = CONTEXT_TOKENS) -> Iterator[Surprise]:
     """Each word of `text` with the model's surprise at it, in order and as soon as it is known; to stop, close the generator.
 
     A word's pieces are scored from left to right, each with itself and the pieces after it hidden, and everything outside the word in sight: PLL-word-l2r
-    (Kauf & Ivanova 2023, "A Better Way to Do Masked Language Model Scoring"). The last word is hidden like any other. A text longer than the
-    model reads is cut between words; the words beyond a cut are not seen. Words that the vocabulary has no
-    piece for are left out.
+    (Kauf & Ivanova 2023, "A Better Way to Do Masked Language Model Scoring"). The last word is hidden like any other. A text of more than
+    `context` tokens is cut between words; the words beyond a cut are not seen. Words that the vocabulary has no piece for are left out.
+    Raises UserError for what is no text, or too much of it.
     """
-    text = checks.readable(text)
-    for window in _windows(lm, text, list(WORD.finditer(text))):
+    text = checks.text("The text", text, MAX_CHARACTERS)
+    for window in _windows(lm, text, list(WORD.finditer(text)), min(lm.max_length, context)):
         questions = [question for _, places in window.words for question in _hidden(lm, window.ids, places)]
         answers = _log_probabilities(lm, questions)
         for match, places in window.words:
@@ -72,16 +77,17 @@ def score_word(lm: MaskedLM, text: str, blank: int, word: str) -> Surprise:
     Raises UserError for a word without a piece, a blank that is not there, or a text too long for the model.
     """
     word = checks.text("The word", word, MAX_WORD_CHARACTERS).strip()
+    text, blank = checks.text("The sentence", text, MAX_SENTENCE_CHARACTERS), checks.whole("The blank", blank, 0, MAX_BLANKS)
     blanks = list(BLANK.finditer(text))
-    if not word or not 0 <= blank < len(blanks):
+    if not word or blank >= len(blanks):
         raise UserError(
             "There is nothing to score.", "No word was typed, or the sentence has no such blank.", "Hide a word and type one to put there."
         )
     start, end = blanks[blank].span()
     before, after = (BLANK.sub(lambda _: lm.tokenizer.mask_token, part) for part in (text[:start], text[end:]))
     written = re.compile(re.escape(word)).match(before + word + after, len(before))
-    windows = _windows(lm, before + word + after, [written])
-    if len(windows) != 1 or len(windows[0].ids) > lm.max_length:
+    windows = _windows(lm, before + word + after, [written], lm.max_length)
+    if len(windows) != 1:
         raise UserError("The sentence is too long for the model.", f"The model reads {lm.max_length} word pieces.", "Shorten it.")
     ((_, places),) = windows[0].words or ((None, ()),)
     if not places:
@@ -91,10 +97,10 @@ def score_word(lm: MaskedLM, text: str, blank: int, word: str) -> Surprise:
     return Surprise(word, len(before), tuple(spelled(lm.tokenizer, ids[place]) for place in places), nats)
 
 
-def _windows(lm: MaskedLM, text: str, words: Sequence[re.Match]) -> list[_Window]:
-    """The text in as few stretches as the model can read, cut between words."""
+def _windows(lm: MaskedLM, text: str, words: Sequence[re.Match], max_length: int) -> list[_Window]:
+    """The text in stretches of at most `max_length` tokens, special ones included, cut between words."""
     before, after = _frame(lm.tokenizer)
-    room = lm.max_length - len(before) - len(after)
+    room = max_length - len(before) - len(after)
     encoding = lm.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     ids, special = encoding["input_ids"], set(lm.tokenizer.all_special_ids)
     owners = [None if token in special else owner for token, owner in zip(ids, _owners(encoding["offset_mapping"], words), strict=True)]
@@ -143,25 +149,13 @@ def _hidden(lm: MaskedLM, ids: list[int], places: Sequence[int]) -> list[_Questi
 
 def _log_probabilities(lm: MaskedLM, questions: Sequence[_Question]) -> Iterator[float]:
     """ln P(answer) of each question, many in one pass and without padding."""
-    first = 0
+    first, room = 0, max(256, round(TOKENS_PER_PACK * (128 / getattr(lm.model.config, "hidden_size", 768)) ** 1.5))
     while first < len(questions):
         last, num_tokens = first + 1, len(questions[first].ids)
-        while last < len(questions) and num_tokens + len(questions[last].ids) <= TOKENS_PER_PACK:
+        while last < len(questions) and num_tokens + len(questions[last].ids) <= room:
             num_tokens += len(questions[last].ids)
             last += 1
         asked = questions[first:last]
         rows = log_probabilities_at(lm, [question.ids for question in asked], [[question.place] for question in asked])
         yield from rows.gather(1, torch.tensor([[question.answer] for question in asked]))[:, 0].tolist()
         first = last
-
-
-def moved_most(base: Sequence[Surprise], tuned: Sequence[Surprise]) -> list[tuple[Surprise, Surprise]]:
-    """The words that both models were asked, those first whose surprise changed most."""
-    known = {(surprise.start, surprise.word): surprise for surprise in base}
-    pairs = [(known[surprise.start, surprise.word], surprise) for surprise in tuned if (surprise.start, surprise.word) in known]
-    return sorted(pairs, key=lambda pair: -abs(pair[1].nats - pair[0].nats))
-
-
-def shifted(surprise: Surprise, by: int) -> Surprise:
-    """The same word, `by` characters further on in a longer text."""
-    return replace(surprise, start=surprise.start + by)

@@ -18,6 +18,8 @@ class Limits:
     """Runs that may wait or train at once, per visitor."""
     max_queue: int
     """Runs that may wait or train at once, of everybody together."""
+    max_surprise_words: int
+    """Words of a text whose surprise is measured at once."""
     max_epochs: int
     max_steps: int
 
@@ -29,6 +31,7 @@ LAPTOP = Limits(
     max_files=200,
     max_waiting_runs=5,
     max_queue=50,
+    max_surprise_words=20_000,
     max_epochs=100,
     max_steps=1_000_000,
 )
@@ -39,6 +42,7 @@ HOSTED = Limits(
     max_files=20,
     max_waiting_runs=1,
     max_queue=8,
+    max_surprise_words=2_000,
     max_epochs=10,
     max_steps=5_000,
 )

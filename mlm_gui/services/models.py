@@ -1,12 +1,18 @@
 """Models by the names people use: "starter", a folder, a Hub id, or "run:ID". Loaded ones are kept for the next question."""
 
+import contextlib
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mlm_gui.core.filling import Blank, Comparison, compare, fill
+from mlm_gui.core import checks
+from mlm_gui.core.filling import Blank, Comparison, compare, fill, predict
+from mlm_gui.core.joint import Together, fill_jointly
 from mlm_gui.core.loading import STARTER, load_tokenizer
 from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.shift import Shared, ShiftMap, shift_map
+from mlm_gui.core.words import Surprise, score_word
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.runs import Runs
@@ -71,6 +77,30 @@ class Models:
         """See core.filling.compare."""
         with self._using:
             return compare(self._kept(base), self._kept(tuned), text, top_k)
+
+    def score_words(self, names: tuple[str, str], text: str, blank: int, words: Sequence[str]) -> list[tuple[Surprise, Surprise]]:
+        """For each word what base and tuned think of it in this blank; see core.words.score_word."""
+        with self._using:
+            models = [self._kept(name) for name in names]
+            return [tuple(score_word(lm, text, blank, word) for lm in models) for word in words]
+
+    def fill_jointly(self, name: str, text: str, top_k: int = 5) -> Together:
+        """See core.joint.fill_jointly."""
+        with self._using:
+            return fill_jointly(self._kept(name), text, top_k)
+
+    def shift_map(self, base: str, tuned: str, text: str, blank: int) -> ShiftMap:
+        """How the whole vocabulary moved for the blank of this number, 0 the first."""
+        with self._using:
+            lms = [self._kept(name) for name in (base, tuned)]
+            answers = [predict(lm, text)[1] for lm in lms]
+            return shift_map(Shared.of(*lms), *(answer[checks.whole("The blank", blank, 0, len(answer) - 1)] for answer in answers))
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """While it is open, no other question is asked of a model."""
+        with self._using:
+            yield
 
     def borrow(self, name: str) -> MaskedLM:
         """A loaded model that others use too: to look at, not to change."""

@@ -1,10 +1,13 @@
 """Tables for a spreadsheet, in which no cell can act as a formula."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from mlm_gui.core.verdict import Report
+from mlm_gui.services.store import write_whole
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """A text cell that starts with one of these is run by some spreadsheets (OWASP, CSV injection)."""
@@ -17,6 +20,15 @@ def as_csv(rows: Iterable[Sequence[str | float | int]]) -> str:
         [f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA_SIGNS) else cell for cell in row] for row in rows
     )
     return written.getvalue()
+
+
+def written(home: Path, content: str, name: str) -> str:
+    """Path of a file with this content under the home folder's exports; the same content is written once, under its own sha256."""
+    path = home / "exports" / hashlib.sha256(content.encode()).hexdigest() / name
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    return str(path)
 
 
 def exam_rows(report: Report) -> list[Sequence[str | float | int]]:

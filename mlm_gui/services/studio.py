@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlm_gui.errors import UserError
 from mlm_gui.services.jobs import Trainer
 from mlm_gui.services.laboratory import Laboratory
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.models import Models
 from mlm_gui.services.overview import Overview
 from mlm_gui.services.preflight import Preflight
+from mlm_gui.services.readings import Readings
 from mlm_gui.services.run import Run
 from mlm_gui.services.runs import Runs
 from mlm_gui.services.sittings import Sittings
@@ -29,6 +31,7 @@ class Studio:
     laboratory: Laboratory
     preflight: Preflight
     overview: Overview
+    readings: Readings
 
     @classmethod
     def open(cls, home: Path, limits: Limits) -> "Studio":
@@ -36,7 +39,7 @@ class Studio:
         runs = Runs(home)
         models = Models(runs, limits)
         trainer, sittings, preflight = Trainer(models.load, limits), Sittings(models.load, limits), Preflight(home, runs, models)
-        return cls(home, limits, Texts(home), runs, models, trainer, sittings, Laboratory(models), preflight, Overview())
+        return cls(home, limits, Texts(home), runs, models, trainer, sittings, Laboratory(models), preflight, Overview(), Readings(models, limits))
 
     def visible(self, run_id: object, owner: str) -> Run | None:
         """The run, when it is there and this visitor may see it: on a laptop everyone's, on a hosted server only their own."""
@@ -46,6 +49,16 @@ class Studio:
     def visible_runs(self, owner: str) -> list[Run]:
         """Newest first."""
         return [run for run in self.runs.all() if self._may_see(run, owner)]
+
+    def usable(self, name: object, owner: str) -> str:
+        """The name of a model that this visitor may ask. Raises UserError when there is none of that name, or it is another visitor's run."""
+        run_id = name.strip().removeprefix("run:") if isinstance(name, str) and name.strip().startswith("run:") else None
+        if run_id is not None and self.visible(run_id, owner) is None:
+            raise UserError(
+                "This run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
+            )
+        self.models.tokenizer(name)  # refuses an unknown model at once
+        return name.strip()
 
     def may_start(self, owner: object) -> bool:
         """Where strangers visit, only a browser that has its id may start runs: without one they would belong to everybody."""

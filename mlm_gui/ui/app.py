@@ -16,7 +16,7 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.limits import PROFILES
 from mlm_gui.services.store import ID, default_home, new_id
 from mlm_gui.services.studio import Studio
-from mlm_gui.ui import exam_tab, masking_tab, playground_tab, runs_tab, text_tab, training_tab
+from mlm_gui.ui import exam_tab, masking_tab, playground_tab, questions, runs_tab, text_tab, training_tab
 from mlm_gui.ui.chart import PLOTLY_JS
 from mlm_gui.ui.guard import Guard
 from mlm_gui.ui.pill import pill as run_pill
@@ -58,6 +58,7 @@ def build(studio: Studio) -> gr.Blocks:
         on(known.then, training_tab.show, studio, [session.visitor, session.run_id], training.view)
         listed = on(known.then, playground_tab.refresh, studio, [session.visitor, session.run_id], playground.view)
         on(listed.then, playground_tab.ask, studio, playground.question, playground.answer)
+        on(known.then, questions.recall, studio, playground.questions, playground.past)
         on(known.then, exam_tab.refresh, studio, [session.visitor, session.run_id], exam.refreshed)
         for models in (training.model, masks.model):
             on(known.then, list_models, studio, session.visitor, models)
@@ -140,5 +141,6 @@ def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, p
         signal.signal(number, lambda *_: asked_to_stop.set())
     asked_to_stop.wait()
     studio.sittings.close()
+    studio.readings.close()
     studio.trainer.close()
     page.close(verbose=False)

@@ -12,6 +12,7 @@ TEMPLATE = """
 <h3 class="title"></h3>
 <ol class="rows"></ol>
 <p class="empty" hidden></p>
+<p class="foot" hidden></p>
 """
 
 
@@ -19,6 +20,6 @@ def bars(label: str, **kw: Any) -> gr.HTML:
     """A titled list of bars.
 
     value: `{"title": str, "tone": "base" | "tuned" | "moved", "rows": [{"token": str, "share": 0..1 of the width, "text": figure on the right, "note": spoken
-    and shown on hover, "tone": optional, for this row}], "empty": said when there are no rows}`.
+    and shown on hover, "tone": optional, for this row}], "empty": said when there are no rows, "foot": optional, a sentence under them}`.
     """
     return component("bars", label, TEMPLATE, {"title": "", "tone": "base", "rows": [], "empty": ""}, **kw)

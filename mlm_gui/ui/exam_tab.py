@@ -1,6 +1,5 @@
 """Tab 5, Exam: does it know the language of the text now, how sure is that, and what did it cost?"""
 
-import hashlib
 from typing import NamedTuple
 
 import gradio as gr
@@ -12,8 +11,7 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.exams import read_exam
 from mlm_gui.services.run import LIVE_STATES, Run
 from mlm_gui.services.sittings import Sitting
-from mlm_gui.services.spreadsheet import as_csv, exam_rows
-from mlm_gui.services.store import write_whole
+from mlm_gui.services.spreadsheet import as_csv, exam_rows, written
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.chart import chart, figure_json
 from mlm_gui.ui.exam_words import BLANK_FACTS, cloze_table, exam_facts, interval_chart, score_table, verdict_of
@@ -158,14 +156,9 @@ def sit_pair(studio: Studio, visitor: str, text_id: str, base: str, tuned: str, 
 
 def called_here(studio: Studio, visitor: str, name: str) -> str:
     """How a model is called in a report. Raises UserError when there is none of that name, or it is another visitor's run."""
-    run_id = name.strip().removeprefix("run:") if isinstance(name, str) and name.strip().startswith("run:") else None
-    run = studio.visible(run_id, visitor)
-    if run_id is not None and run is None:
-        raise UserError(
-            "This run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
-        )
-    studio.models.tokenizer(name)  # refuses an unknown model at once
-    return run_label(run) if run else name.strip()
+    name = studio.usable(name, visitor)
+    run = studio.visible(name.removeprefix("run:"), visitor) if name.startswith("run:") else None
+    return run_label(run) if run else name
 
 
 def cancel_sitting(studio: Studio, visitor: str, picture: dict) -> gr.Button:
@@ -202,7 +195,7 @@ def of_report(studio: Studio, report: Report, run: Run | None) -> Shown:
         cloze_table(report),
         gr.Button("Sit the exam again", interactive=run is not None),
         gr.Button("Cancel", interactive=False),
-        gr.DownloadButton(value=written(studio, report), interactive=True),
+        gr.DownloadButton(value=written(studio.home, as_csv(exam_rows(report)), "exam.csv"), interactive=True),
     )
 
 
@@ -237,16 +230,6 @@ def owner(studio: Studio, visitor: str) -> str:
     if not studio.may_start(visitor):
         raise UserError("The exam was not started.", "The page is not ready: this browser has no id yet.", "Reload the page and try again.")
     return visitor if isinstance(visitor, str) else ""
-
-
-def written(studio: Studio, report: Report) -> str:
-    """Path of a CSV file with the report; the same report is written once, under its own sha256."""
-    content = as_csv(exam_rows(report))
-    path = studio.home / "exports" / hashlib.sha256(content.encode()).hexdigest() / "exam.csv"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
-    return str(path)
 
 
 def poller(studio: Studio):

@@ -1,29 +1,24 @@
-"""Tab 4, Compare: one sentence, two models, side by side; and the tuned model to take away."""
+"""Tab 4, Compare: one sentence, two models, side by side; closer looks at both; and the tuned model to take away."""
 
-import re
 from typing import NamedTuple
 
 import gradio as gr
 
 from mlm_gui.core import checks
-from mlm_gui.core.filling import BLANK, MAX_CHARACTERS, Blank
+from mlm_gui.core.memory import stands_in
 from mlm_gui.core.shift import Shift
-from mlm_gui.errors import UserError
+from mlm_gui.services.exams import learned_from
 from mlm_gui.services.export import export_zip
 from mlm_gui.services.studio import Studio
+from mlm_gui.ui import closer_look, surprise_view
 from mlm_gui.ui.bars import bars
 from mlm_gui.ui.blanker import blanker
-from mlm_gui.ui.run_words import run_label
-from mlm_gui.ui.session import Session
-from mlm_gui.ui.training_tab import TrainingTab
+from mlm_gui.ui.cautions import cautions
+from mlm_gui.ui.pairs import ITS_OWN_BASE, called, guesses, pair, run_of
+from mlm_gui.ui.questions import FIRST_SENTENCE, blanks_of, forget, question_of, remember, words_of
+from mlm_gui.ui.session import SECRET, Session
+from mlm_gui.ui.training_tab import TrainingTab, model_choices
 from mlm_gui.ui.wiring import INFERENCE, on
-
-FIRST_SENTENCE = "Nothing is evil which is according to ___."
-BLANK_MARK = "[MASK]"
-"""How a hidden word is asked for: unlike ___, two side by side stay two."""
-_LETTERS = r"(?:[^\W_]|(?<!_)_(?!_))+"
-WORD = re.compile(rf"{BLANK.pattern}|{_LETTERS}(?:['’-]{_LETTERS})*|[^\w\s]", re.IGNORECASE)
-MAX_WORDS = 400
 
 
 class Answer(NamedTuple):
@@ -31,6 +26,7 @@ class Answer(NamedTuple):
 
     words: gr.HTML
     which: gr.Radio
+    warned: gr.HTML
     base: gr.HTML
     tuned: gr.HTML
     moved: gr.HTML
@@ -39,7 +35,8 @@ class Answer(NamedTuple):
 class PlaygroundView(NamedTuple):
     """What another list of runs changes."""
 
-    run: gr.Dropdown
+    base: gr.Dropdown
+    tuned: gr.Dropdown
     download: gr.DownloadButton
 
 
@@ -49,24 +46,15 @@ class PlaygroundTab(NamedTuple):
     view: PlaygroundView
     answer: Answer
     question: list
+    questions: gr.BrowserState
+    past: gr.Dropdown
 
 
 def build(studio: Studio, session: Session, training: TrainingTab) -> PlaygroundTab:
     """Lays the tab out and wires it."""
     gr.Markdown("Ask both models the same question. Click a word to hide it, click it again to bring it back.", elem_classes="lead")
     with gr.Column(elem_classes="card"):
-        with gr.Row():
-            run = gr.Dropdown(
-                [],
-                label="tuned model",
-                info="A run of yours; the base is the model it started from.",
-                allow_custom_value=True,
-                elem_id="compare-run",
-                scale=2,
-                min_width=240,
-            )
-            top = gr.Slider(1, 20, 5, step=1, label="guesses shown", elem_id="compare-top", scale=1, min_width=160)
-            download = gr.DownloadButton("Download the tuned model (zip)", interactive=False, elem_id="compare-download", scale=1, min_width=200)
+        view, top = models_row()
         sentence = gr.Textbox(
             FIRST_SENTENCE,
             label="sentence",
@@ -76,6 +64,7 @@ def build(studio: Studio, session: Session, training: TrainingTab) -> Playground
         )
         words = blanker("Click a word to hide it", value=words_of(FIRST_SENTENCE), elem_id="compare-words")
         which = gr.Radio([], label="blank", visible=False, elem_id="compare-which")
+    warned = cautions("Keep in mind", elem_id="compare-cautions")
     with gr.Row(elem_classes="two"):
         with gr.Column(elem_classes="card", min_width=300):
             base = bars("Guesses of the base model", value=nothing("Base", "base"), elem_id="compare-base")
@@ -84,54 +73,110 @@ def build(studio: Studio, session: Session, training: TrainingTab) -> Playground
     with gr.Column(elem_classes="card"):
         moved = bars("What moved", value=nothing("What moved", "moved"), elem_id="compare-moved")
 
-    view, answer = PlaygroundView(run, download), Answer(words, which, base, tuned, moved)
-    question = [session.visitor, run, sentence, words, which, top]
+    answer = Answer(words, which, warned, base, tuned, moved)
+    models = [session.visitor, view.base, view.tuned]
+    question = [*models, sentence, words, which, top]
+    closer_look.build(studio, question)
+    surprise_view.build(studio, session, models)
+    past, forget_all = history_row()
+    questions = gr.BrowserState([], storage_key="mlm-studio-questions", secret=SECRET)
+
     busy = {"concurrency_id": INFERENCE, "trigger_mode": "always_last"}
-    on(sentence.change, new_sentence, studio, [session.visitor, run, sentence, top], answer, **busy)
-    on(words.toggle, toggle, studio, question, answer, **busy)
+    on(sentence.change, new_sentence, studio, [*models, sentence, top], answer, **busy)
+    toggled = on(words.toggle, toggle, studio, question, answer, **busy)
     on(which.input, ask, studio, question, answer, **busy)
     on(top.release, ask, studio, question, answer, **busy)
-    chosen = on(run.change, choose, studio, [session.visitor, run], download)
+    on(view.base.change, ask, studio, question, answer, **busy)
+    chosen = on(view.tuned.change, choose, studio, [session.visitor, view.tuned], view.download)
     on(chosen.then, ask, studio, question, answer, **busy)
     on(training.finished.then, refresh, studio, [session.visitor, session.run_id], view)
-    return PlaygroundTab(view, answer, question)
+    for asked in (sentence.blur, sentence.submit, toggled.then):
+        on(asked, remember, studio, [questions, sentence, words], [questions, past])
+    on(past.input, ask_again, studio, past, sentence)
+    on(forget_all.click, forget, studio, None, [questions, past])
+    return PlaygroundTab(view, answer, question, questions, past)
+
+
+def models_row() -> tuple[PlaygroundView, gr.Slider]:
+    """Which two models are asked, how many guesses are shown, and the download."""
+    with gr.Row():
+        base = gr.Dropdown(
+            [],
+            value=ITS_OWN_BASE,
+            label="base model",
+            info="What the tuned one is compared with. You may type a Hub name or a model folder.",
+            allow_custom_value=True,
+            elem_id="compare-with",
+            scale=2,
+            min_width=240,
+        )
+        tuned = gr.Dropdown(
+            [],
+            label="tuned model",
+            info="A run of yours, or any other model.",
+            allow_custom_value=True,
+            elem_id="compare-run",
+            scale=2,
+            min_width=240,
+        )
+        top = gr.Slider(1, 20, 5, step=1, label="guesses shown", elem_id="compare-top", scale=1, min_width=140)
+        download = gr.DownloadButton("Download the tuned model (zip)", interactive=False, elem_id="compare-download", scale=1, min_width=180)
+    return PlaygroundView(base, tuned, download), top
+
+
+def history_row() -> tuple[gr.Dropdown, gr.Button]:
+    """The questions asked before; they are kept in this browser alone."""
+    with gr.Row(equal_height=True):
+        past = gr.Dropdown(
+            [],
+            label="asked before",
+            info="Your last questions, kept in this browser only. Choose one to ask it again.",
+            allow_custom_value=True,
+            elem_id="compare-past",
+            scale=4,
+        )
+        forget_all = gr.Button("Forget them", elem_id="compare-forget", scale=1, min_width=120)
+    return past, forget_all
 
 
 def refresh(studio: Studio, visitor: str, run_id: str) -> PlaygroundView:
-    """The list of runs with a model; the one the page looks at is chosen, else the newest."""
+    """The lists of models; the run that the page looks at is chosen as the tuned one, else the newest."""
     runs = [run for run in studio.visible_runs(visitor) if run.has_model]
     wanted = next((run for run in runs if run.id == run_id), runs[0] if runs else None)
+    chosen = f"run:{wanted.id}" if wanted else None
+    choices = model_choices(studio, visitor)
     return PlaygroundView(
-        gr.Dropdown([(run_label(run), run.id) for run in runs], value=wanted.id if wanted else None),
-        choose(studio, visitor, wanted.id if wanted else ""),
+        gr.Dropdown(choices=[("what the tuned one started from", ITS_OWN_BASE), *choices]),
+        gr.Dropdown(choices=choices, value=chosen),
+        choose(studio, visitor, chosen),
     )
 
 
-def choose(studio: Studio, visitor: str, run_id: str | None) -> gr.DownloadButton:
-    """Makes the zip of the chosen run ready."""
-    run = studio.visible(run_id, visitor)
+def choose(studio: Studio, visitor: str, tuned: str | None) -> gr.DownloadButton:
+    """Makes the zip of the chosen run ready; other models are not ours to give away."""
+    run = run_of(studio, visitor, tuned)
     if run is None or not run.has_model:
         return gr.DownloadButton(value=None, interactive=False)
     return gr.DownloadButton(value=str(export_zip(run, studio.home / "exports")), interactive=True)
 
 
-def new_sentence(studio: Studio, visitor: str, run_id: str, sentence: str, top: float) -> Answer:
+def new_sentence(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, top: float) -> Answer:
     """Another sentence was typed: its words are laid out anew."""
-    return ask(studio, visitor, run_id, sentence, words_of(sentence), None, top)
+    return ask(studio, visitor, base, tuned, sentence, words_of(sentence), None, top)
 
 
-def toggle(studio: Studio, visitor: str, run_id: str, sentence: str, words: dict, which: str, top: float, event: gr.EventData) -> Answer:
+def toggle(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, words: dict, which: str, top: float, event: gr.EventData) -> Answer:
     """A word was clicked: it becomes a blank, or comes back."""
     blanks = blanks_of(sentence, words)
     data = vars(event).get("_data")  # whatever the browser sent
     index = data.get("index") if isinstance(data, dict) else None
     if isinstance(index, int) and 0 <= index < len(blanks):
         blanks[index] = not blanks[index]
-    return ask(studio, visitor, run_id, sentence, words_of(sentence, blanks), which, top)
+    return ask(studio, visitor, base, tuned, sentence, words_of(sentence, blanks), which, top)
 
 
-def ask(studio: Studio, visitor: str, run_id: str, sentence: str, words: dict, which: str | None, top: float) -> Answer:
-    """Both models' guesses for the chosen blank, and what moved."""
+def ask(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, words: dict, which: str | None, top: float) -> Answer:
+    """Both models' guesses for the chosen blank, what moved, and what to keep in mind."""
     blanks = blanks_of(sentence, words)
     view, num_blanks = words_of(sentence, blanks), sum(blanks)
     numbers = [f"blank {number}" for number in range(1, num_blanks + 1)]
@@ -139,71 +184,50 @@ def ask(studio: Studio, visitor: str, run_id: str, sentence: str, words: dict, w
     radio = gr.Radio(numbers, value=numbers[place] if numbers else None, visible=num_blanks > 1)
     if not num_blanks:
         empty = "Hide a word: click it, or write ___ in the sentence."
-        return Answer(view, radio, nothing("Base", "base", empty), nothing("Tuned", "tuned", empty), nothing("What moved", "moved", empty))
-    question = question_of(sentence, blanks)
-    run = studio.visible(run_id, visitor)
-    if run is None or not run.has_model:
-        filled = studio.models.fill("starter", question, checks.whole("The number of guesses", top, 1, 20))
-        waiting = "Train a model first; its guesses appear here."
         return Answer(
-            view, radio, guesses("Base · starter", "base", filled[place]), nothing("Tuned", "tuned", waiting), nothing("What moved", "moved", waiting)
+            view, radio, {"cautions": []}, nothing("Base", "base", empty), nothing("Tuned", "tuned", empty), nothing("What moved", "moved", empty)
         )
-    base_name = run.job.model
-    both = studio.models.compare(base_name, f"run:{run.id}", question, checks.whole("The number of guesses", top, 1, 20))
-    called = base_name if not base_name.startswith("run:") else "an earlier run"
+    question, top = question_of(sentence, blanks), checks.whole("The number of guesses", top, 1, 20)
+    base_name, tuned_name = pair(studio, visitor, base, tuned)
+    title = f"Base · {called(studio, visitor, base_name)}"
+    if tuned_name is None:
+        waiting = "Train a model first; its guesses appear here."
+        filled = studio.models.fill(base_name, question, top)
+        return Answer(
+            view,
+            radio,
+            {"cautions": []},
+            guesses(title, "base", filled[place]),
+            nothing("Tuned", "tuned", waiting),
+            nothing("What moved", "moved", waiting),
+        )
+    both = studio.models.compare(base_name, tuned_name, question, top)
     return Answer(
         view,
         radio,
-        guesses(f"Base · {called}", "base", both.base[place]),
-        guesses(f"Tuned · {run.job.name}", "tuned", both.tuned[place]),
+        {"cautions": cautions_of(studio, visitor, tuned_name, sentence, both.by_words)},
+        guesses(title, "base", both.base[place]),
+        guesses(f"Tuned · {called(studio, visitor, tuned_name)}", "tuned", both.tuned[place]),
         shifts(both.shifts[place]),
     )
 
 
-def words_of(sentence: str, blanks: list[bool] | None = None) -> dict:
-    """The words and signs of a sentence for the blanker; a written blank (___ or [MASK]) starts as one."""
-    found = WORD.findall(sentence[:MAX_CHARACTERS]) if isinstance(sentence, str) else []
-    blanks = blanks if blanks is not None else [bool(BLANK.fullmatch(word)) for word in found]
-    return {
-        "words": [{"text": "____" if BLANK.fullmatch(word) else word, "blank": blank} for word, blank in zip(found[:MAX_WORDS], blanks, strict=False)]
-    }
+def ask_again(studio: Studio, sentence: str) -> str:
+    """A question from before."""
+    return sentence if isinstance(sentence, str) else FIRST_SENTENCE
 
 
-def blanks_of(sentence: str, words: object) -> list[bool]:
-    """Which words of `sentence` are blanks, by what the browser says; what does not fit the sentence is not believed."""
-    expected = words_of(sentence)["words"]
-    given = words.get("words") if isinstance(words, dict) else None
-    if not isinstance(given, list) or len(given) != len(expected):
-        return [word["blank"] for word in expected]
-    return [bool(word.get("blank")) if isinstance(word, dict) else False for word in given]
-
-
-def question_of(sentence: str, blanks: list[bool]) -> str:
-    """The sentence with [MASK] for every blank. Raises UserError when it is too long to be shown word by word."""
-    found = list(WORD.finditer(sentence[: MAX_CHARACTERS + 1]))
-    if len(sentence) > MAX_CHARACTERS or len(found) > MAX_WORDS:
-        raise UserError("The sentence is too long.", f"It has {len(found)} words and signs, and the limit is {MAX_WORDS}.", "Shorten it.")
-    parts, end = [], 0
-    for word, blank in zip(found, blanks, strict=True):
-        written = BLANK.fullmatch(word.group())
-        parts += [sentence[end : word.start()], BLANK_MARK if blank else "" if written else word.group()]
-        end = word.end()
-    return "".join([*parts, sentence[end:]])
-
-
-def guesses(title: str, tone: str, blank: Blank) -> dict:
-    """Bars of one blank; the longest bar is the most probable token's."""
-    most = max(guess.probability for guess in blank.guesses)
-    rows = [
-        {
-            "token": guess.token,
-            "share": guess.probability / max(most, 0.3),
-            "text": f"{guess.probability:.1%}",
-            "note": f"{guess.token}: probability {guess.probability:.2%}",
-        }
-        for guess in blank.guesses
-    ]
-    return {"title": title, "tone": tone, "rows": rows, "empty": ""}
+def cautions_of(studio: Studio, visitor: str, tuned: str, sentence: str, by_words: bool) -> list[str]:
+    """What could mislead whoever reads the answer."""
+    found = []
+    run = run_of(studio, visitor, tuned)
+    if run and stands_in(sentence, learned_from(run.folder)):
+        found.append("This sentence stands in the text that the tuned model learned from: a good guess here may be memory. Try one of your own.")
+    if by_words:
+        found.append(
+            "These two models cut words into different pieces. Each shows its own pieces; “what moved” and the shift map compare only whole words that both know."
+        )
+    return found
 
 
 def shifts(moves: tuple[Shift, ...]) -> dict:

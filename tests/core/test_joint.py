@@ -88,7 +88,7 @@ def test_the_same_question_gets_the_same_answer(lm):
     assert fill_jointly(lm, SENTENCES[0]) == fill_jointly(lm, SENTENCES[0])
 
 
-@pytest.mark.parametrize("text", ["No blank.", "___ " * 21, "beans " * 600 + "___ ___"])
+@pytest.mark.parametrize("text", ["No blank.", "___ " * 21, "beans " * 600 + "___ ___", "___ " * 6, "beans " * 200 + "___ ___"])
 def test_questions_without_an_answer_are_refused(lm, text):
     with pytest.raises(UserError):
         fill_jointly(lm, text)

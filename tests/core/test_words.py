@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mlm_gui.core import words as module
-from mlm_gui.core.words import WORD, moved_most, score_word, shifted, surprises
+from mlm_gui.core.words import WORD, score_word, surprises
 from mlm_gui.errors import UserError
 
 SENTENCE = "Sow the runner beans in April; unsociable husbandmen don't, and the seedlings shrivel"
@@ -50,9 +50,15 @@ def test_the_last_word_is_hidden_too(lm):
     assert last[1].nats > last[0].nats + 1 and last[0].word == "spring"
 
 
+@pytest.mark.parametrize("text", [None, 3, b"beans", "a " * 1_500_000])
+def test_what_is_no_text_or_too_much_is_refused(lm, text):
+    with pytest.raises(UserError):
+        next(surprises(lm, text))
+
+
 def test_packs_of_any_size_give_the_same(lm, monkeypatch):
     whole = [surprise.nats for surprise in surprises(lm, SENTENCE)]
-    monkeypatch.setattr(module, "TOKENS_PER_PACK", 50)
+    monkeypatch.setattr(lm.model.config, "hidden_size", 10_000)  # as if it were a very wide model, read in small packs
     assert [surprise.nats for surprise in surprises(lm, SENTENCE)] == pytest.approx(whole, abs=1e-4)
 
 
@@ -71,7 +77,7 @@ def test_one_endless_word_is_scored_in_parts(family):
 
 
 def test_words_are_known_as_soon_as_they_are_scored(lm, monkeypatch):
-    monkeypatch.setattr(module, "TOKENS_PER_PACK", 40)
+    monkeypatch.setattr(lm.model.config, "hidden_size", 10_000)
     asked = []
     real = module.log_probabilities_at
     monkeypatch.setattr(module, "log_probabilities_at", lambda *question: asked.append(1) or real(*question))
@@ -111,15 +117,10 @@ def plainly_with(lm, text: str, word: str) -> tuple[int, float]:
         return place, -lm.model(input_ids=ids).logits[0, place].log_softmax(-1)[answer].item()
 
 
-@pytest.mark.parametrize(("blank", "word"), [(0, ""), (0, "  "), (3, "beans"), (-1, "beans"), (0, "x" * 200), (0, "\u200b")])
+@pytest.mark.parametrize(
+    ("blank", "word"),
+    [(0, ""), (0, "  "), (3, "beans"), (-1, "beans"), (0, "x" * 200), (0, "\u200b"), ("0", "beans"), (math.nan, "beans"), (0, None)],
+)
 def test_what_cannot_be_scored_is_refused(lm, blank, word):
     with pytest.raises(UserError):
         score_word(lm, "Sow the ___ in April.", blank, word)
-
-
-def test_what_changed_most_comes_first(lm):
-    base = list(surprises(lm, "Sow the beans."))
-    tuned = [shifted(surprise, 0) for surprise in base]
-    changed = tuned[2].__class__(tuned[2].word, tuned[2].start, tuned[2].pieces, tuned[2].nats - 3)
-    ordered = moved_most(base, [tuned[0], tuned[1], changed])
-    assert ordered[0][1].word == "beans" and len(ordered) == 3

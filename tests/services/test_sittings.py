@@ -65,7 +65,7 @@ def test_what_goes_wrong_is_told_in_three_sentences(sittings, gate, corpus, mode
 
 def test_each_visitor_has_one_and_all_together_a_few(sittings, gate, corpus):
     sittings.sit_pair(("starter", "starter"), NAMES, corpus, "ann")
-    with pytest.raises(UserError, match="Another exam of yours"):
+    with pytest.raises(UserError, match="Another one of yours"):
         sittings.sit_pair(("starter", "starter"), NAMES, corpus, "ann")
     sittings.sit_pair(("starter", "starter"), NAMES, corpus, "bob")
     with pytest.raises(UserError, match="Too many"):
