@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     fill.add_argument("--model", default="starter")
     fill.add_argument("--against", help="a second model to compare with")
     fill.add_argument("--top", type=int, default=5)
+    fill.add_argument("--joint", action="store_true", help="also fill all blanks together")
     _home_option(fill)
 
     exam = command("exam", "base against tuned on text neither has seen: better, the same or worse", _exam)
@@ -319,14 +320,19 @@ def _follow(options: argparse.Namespace, run, events) -> None:
 
 def _fill(options: argparse.Namespace) -> None:
     models = _studio(options).models
-    answers = [models.fill(name, options.text, options.top) for name in (options.model, options.against) if name]
+    names = [name for name in (options.model, options.against) if name]
+    answers = [models.fill(name, options.text, options.top) for name in names]
+    together = [models.fill_jointly(name, options.text, options.top).joint for name in names] if options.joint else []
     if options.json:
-        records = [[dataclasses.asdict(blank) for blank in blanks] for blanks in answers]
-        _print({"blanks": records[0], **({"against": records[1]} if options.against else {})})
+        record = dict(zip(("blanks", "against"), ([dataclasses.asdict(blank) for blank in blanks] for blanks in answers), strict=False))
+        joint = ([{"tokens": one.tokens, "probability": one.probability} for one in fillings] for fillings in together)
+        _print({**record, **dict(zip(("joint", "against_joint"), joint, strict=False))})
         return
     for name, blanks in zip((options.model, options.against), answers, strict=False):
         for number, blank in enumerate(blanks, start=1):
             print(f"{name}, blank {number}: " + ", ".join(f"{guess.token} {guess.probability:.1%}" for guess in blank.guesses))
+    for name, fillings in zip(names, together, strict=False):
+        print(f"{name}, together: " + ", ".join(f"{' … '.join(one.tokens)} {one.probability:.2%}" for one in fillings))
 
 
 def _exam(options: argparse.Namespace) -> None:

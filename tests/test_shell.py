@@ -80,7 +80,10 @@ def test_train_writes_a_run_that_fill_and_runs_can_use(shell):
 
     (run,) = lines(shell("runs", "--json"))
     assert (run["state"], run["steps"]) == ("finished", 4)
-    (answer,) = lines(shell("fill", "pods on the ___ and ___", "--model", f"run:{run['id']}", "--against", "starter", "--top", "2", "--json"))
+    (answer,) = lines(
+        shell("fill", "pods on the ___ and ___", "--model", f"run:{run['id']}", "--against", "starter", "--top", "2", "--joint", "--json")
+    )
+    assert len(answer["joint"]) == len(answer["against_joint"]) == 2 and len(answer["joint"][0]["tokens"]) == 2
     for blanks in (answer["blanks"], answer["against"]):
         assert [len(blank["guesses"]) for blank in blanks] == [2, 2]
     assert answer["blanks"] != answer["against"]

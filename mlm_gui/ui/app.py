@@ -21,7 +21,7 @@ from mlm_gui.ui.chart import PLOTLY_JS
 from mlm_gui.ui.guard import Guard
 from mlm_gui.ui.pill import pill as run_pill
 from mlm_gui.ui.run_view import pill_poller
-from mlm_gui.ui.session import build_session
+from mlm_gui.ui.session import build_questions, build_session
 from mlm_gui.ui.theme import STYLE, theme
 from mlm_gui.ui.wiring import on
 
@@ -33,7 +33,7 @@ def build(studio: Studio) -> gr.Blocks:
     """The whole page over the given services."""
     gr.set_static_paths([str(PLOTLY_JS)])
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(300, 3600)) as page:
-        session = build_session()
+        session, asked_before = build_session(), build_questions()
         with gr.Row(elem_classes="masthead"):
             gr.HTML('<h1>MLM Studio</h1><span class="sub">teach a language model the words of your texts</span>', elem_id="brand")
             pill = run_pill(pill_poller(studio), elem_id="pill")
@@ -45,7 +45,7 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab(TABS["train"], id="train", elem_id="tab-train"):
                 training = training_tab.build(studio, session, text, pill)
             with gr.Tab(TABS["compare"], id="compare", elem_id="tab-compare"):
-                playground = playground_tab.build(studio, session, training)
+                playground = playground_tab.build(studio, session, asked_before, training)
             with gr.Tab(TABS["exam"], id="exam", elem_id="tab-exam") as exam_page:
                 exam = exam_tab.build(studio, session, training, exam_page)
             with gr.Tab(TABS["runs"], id="runs", elem_id="tab-runs") as runs_page:
@@ -58,7 +58,7 @@ def build(studio: Studio) -> gr.Blocks:
         on(known.then, training_tab.show, studio, [session.visitor, session.run_id], training.view)
         listed = on(known.then, playground_tab.refresh, studio, [session.visitor, session.run_id], playground.view)
         on(listed.then, playground_tab.ask, studio, playground.question, playground.answer)
-        on(known.then, questions.recall, studio, playground.questions, playground.past)
+        on(known.then, questions.recall, studio, asked_before, playground.past)
         on(known.then, exam_tab.refresh, studio, [session.visitor, session.run_id], exam.refreshed)
         for models in (training.model, masks.model):
             on(known.then, list_models, studio, session.visitor, models)

@@ -33,28 +33,30 @@ HOW_TO_READ = (
 def build(studio: Studio, question: list) -> None:
     """Lays the sections out and wires them. question: visitor, base, tuned, sentence, words, which blank, number of guesses."""
     busy = {"concurrency_id": INFERENCE, "trigger_mode": "once"}
-    with gr.Accordion("Fill the blanks together", open=False, elem_id="compare-together"):
+    with gr.Accordion("Fill the blanks together", open=False, elem_id="compare-together", elem_classes="card"):
         gr.Markdown(
             "What stands in one blank changes what fits the next. Hide two words or more, then see the fillings that fit best as a whole.",
             elem_classes="quiet",
         )
-        together = gr.Button("Fill them together", elem_id="together-fill", size="sm")
+        with gr.Row(elem_classes="actions"):
+            together = gr.Button("Fill them together", elem_id="together-fill")
         with gr.Row(elem_classes="two"):
             sides = [bars(f"Fillings of the {side} model", value=empty_side(side), elem_id=f"together-{side}") for side in ("base", "tuned")]
-    with gr.Accordion("How likely is a word of yours?", open=False, elem_id="compare-word"):
+    with gr.Accordion("How likely is a word of yours?", open=False, elem_id="compare-word", elem_classes="card"):
         gr.Markdown(
             "A word the model knows only in pieces never shows up among the guesses. Here each of its pieces is guessed in turn, "
             "from left to right, with the rest of the word hidden (PLL-word-l2r).",
             elem_classes="quiet",
         )
-        with gr.Row(equal_height=True):
-            candidates = gr.Textbox(
-                label="words for the chosen blank", info="One or several, separated by commas.", elem_id="word-candidates", scale=4, max_lines=2
-            )
-            score = gr.Button("Score", elem_id="word-score", scale=1, min_width=100)
+        candidates = gr.Textbox(
+            label="words for the chosen blank", info="One or several, separated by commas.", elem_id="word-candidates", max_lines=2
+        )
+        with gr.Row(elem_classes="actions"):
+            score = gr.Button("Score", elem_id="word-score")
         scores = table("Words of yours", value=scored([]), elem_id="word-table")
-    with gr.Accordion("The whole vocabulary at a glance", open=False, elem_id="compare-shift"):
-        draw = gr.Button("Draw the map for the chosen blank", elem_id="shift-draw", size="sm")
+    with gr.Accordion("The whole vocabulary at a glance", open=False, elem_id="compare-shift", elem_classes="card"):
+        with gr.Row(elem_classes="actions"):
+            draw = gr.Button("Draw the map for the chosen blank", elem_id="shift-draw")
         picture = chart(
             "Probability of every word, before and after",
             height=420,
@@ -112,7 +114,7 @@ def side_of(side: str, together: Together) -> dict:
     note = (
         "Each blank alone gives the same."
         if alone.ids == together.joint[0].ids
-        else f"Each blank alone: {' … '.join(alone.tokens)}, together {percent(alone.probability)}; the best joint filling is {gain:,.1f} times as likely."
+        else f"Each blank alone: {' … '.join(alone.tokens)}, together {percent(alone.probability)}; the best joint filling is {gain:,.{1 if gain >= 1.1 else 3}f} times as likely."
     )
     return {"title": f"{side.capitalize()} · together", "tone": side, "rows": rows, "empty": "", "foot": note}
 

@@ -16,7 +16,7 @@ from mlm_gui.ui.blanker import blanker
 from mlm_gui.ui.cautions import cautions
 from mlm_gui.ui.pairs import ITS_OWN_BASE, called, guesses, pair, run_of
 from mlm_gui.ui.questions import FIRST_SENTENCE, blanks_of, forget, question_of, remember, words_of
-from mlm_gui.ui.session import SECRET, Session
+from mlm_gui.ui.session import Session
 from mlm_gui.ui.training_tab import TrainingTab, model_choices
 from mlm_gui.ui.wiring import INFERENCE, on
 
@@ -46,11 +46,10 @@ class PlaygroundTab(NamedTuple):
     view: PlaygroundView
     answer: Answer
     question: list
-    questions: gr.BrowserState
     past: gr.Dropdown
 
 
-def build(studio: Studio, session: Session, training: TrainingTab) -> PlaygroundTab:
+def build(studio: Studio, session: Session, questions: gr.BrowserState, training: TrainingTab) -> PlaygroundTab:
     """Lays the tab out and wires it."""
     gr.Markdown("Ask both models the same question. Click a word to hide it, click it again to bring it back.", elem_classes="lead")
     with gr.Column(elem_classes="card"):
@@ -79,7 +78,6 @@ def build(studio: Studio, session: Session, training: TrainingTab) -> Playground
     closer_look.build(studio, question)
     surprise_view.build(studio, session, models)
     past, forget_all = history_row()
-    questions = gr.BrowserState([], storage_key="mlm-studio-questions", secret=SECRET)
 
     busy = {"concurrency_id": INFERENCE, "trigger_mode": "always_last"}
     on(sentence.change, new_sentence, studio, [*models, sentence, top], answer, **busy)
@@ -94,7 +92,7 @@ def build(studio: Studio, session: Session, training: TrainingTab) -> Playground
         on(asked, remember, studio, [questions, sentence, words], [questions, past])
     on(past.input, ask_again, studio, past, sentence)
     on(forget_all.click, forget, studio, None, [questions, past])
-    return PlaygroundTab(view, answer, question, questions, past)
+    return PlaygroundTab(view, answer, question, past)
 
 
 def models_row() -> tuple[PlaygroundView, gr.Slider]:
@@ -126,16 +124,16 @@ def models_row() -> tuple[PlaygroundView, gr.Slider]:
 
 def history_row() -> tuple[gr.Dropdown, gr.Button]:
     """The questions asked before; they are kept in this browser alone."""
-    with gr.Row(equal_height=True):
+    with gr.Column(elem_id="compare-history", elem_classes="card"):
         past = gr.Dropdown(
             [],
-            label="asked before",
-            info="Your last questions, kept in this browser only. Choose one to ask it again.",
+            label="your last questions",
+            info="Kept in this browser only. Choose one to ask it again.",
             allow_custom_value=True,
             elem_id="compare-past",
-            scale=4,
         )
-        forget_all = gr.Button("Forget them", elem_id="compare-forget", scale=1, min_width=120)
+        with gr.Row(elem_classes="actions"):
+            forget_all = gr.Button("Forget them", elem_id="compare-forget")
     return past, forget_all
 
 

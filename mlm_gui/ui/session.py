@@ -1,4 +1,4 @@
-"""What a browser remembers: opaque ids only. The truth lies on the server, under these ids."""
+"""What a browser remembers: opaque ids, under which the truth lies on the server; and its own last questions."""
 
 from typing import NamedTuple
 
@@ -16,6 +16,12 @@ class Session(NamedTuple):
     """The text in use."""
     run_id: gr.BrowserState
     """The run this browser looks at."""
+
+
+def build_questions() -> gr.BrowserState:
+    """What was asked on the Compare tab, the last question first; it stays in the browser. Like every BrowserState it stands outside the tabs: one
+    inside is empty until its tab is opened."""
+    return gr.BrowserState([], storage_key="mlm-studio-questions", secret=SECRET)
 
 
 def build_session() -> Session:

@@ -29,7 +29,7 @@ EMPTY = "Paste a text, or leave the box empty to read the text of the first tab;
 
 def build(studio: Studio, session: Session, models: list) -> None:
     """Lays the section out and wires it. models: visitor, base, tuned."""
-    with gr.Accordion("Surprise, word by word", open=False, elem_id="compare-surprise"):
+    with gr.Accordion("Surprise, word by word", open=False, elem_id="compare-surprise", elem_classes="card"):
         gr.Markdown(
             "Each word is hidden in turn, the last one too, and both models say how likely it was. The figure is its surprise, −ln p in nats: "
             "0 was certain, 2.3 one in ten, 6.9 one in a thousand. A word of several pieces is guessed piece by piece, from left to right.",
