@@ -149,7 +149,7 @@ def _hidden(lm: MaskedLM, ids: list[int], places: Sequence[int]) -> list[_Questi
 
 def _log_probabilities(lm: MaskedLM, questions: Sequence[_Question]) -> Iterator[float]:
     """ln P(answer) of each question, many in one pass and without padding."""
-    first, room = 0, max(256, round(TOKENS_PER_PACK * (128 / getattr(lm.model.config, "hidden_size", 768)) ** 1.5))
+    first, room = 0, max(256, round(TOKENS_PER_PACK * 128 / getattr(lm.model.config, "hidden_size", 768)))
     while first < len(questions):
         last, num_tokens = first + 1, len(questions[first].ids)
         while last < len(questions) and num_tokens + len(questions[last].ids) <= room:
