@@ -34,7 +34,7 @@ const fillFacts = (list, facts) => {
 
 // One tab stop for a strip of buttons: arrows, Home and End move, `onFocus(index)` hears where.
 const rove = (strip, onFocus) => {
-  const buttons = () => [...strip.children];
+  const buttons = () => [...strip.querySelectorAll('button')];
   const stop = index => buttons().forEach((button, i) => { button.tabIndex = i === index ? 0 : -1; });
   strip.addEventListener('focusin', event => {
     const index = buttons().indexOf(event.target.closest('button'));
