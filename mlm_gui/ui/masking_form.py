@@ -70,7 +70,7 @@ def batch_form() -> tuple[gr.Number, gr.Number, gr.Button, gr.Button]:
         1, precision=0, minimum=1, label="step", info="The run's next step is filled in; any step can be looked at.", elem_id="mask-step"
     )
     sequence = gr.Number(
-        1, precision=0, minimum=1, label="paragraph of the batch", info="A batch holds whole paragraphs, without padding.", elem_id="mask-sequence"
+        1, precision=0, minimum=1, label="paragraph of the batch", info="A batch holds several, each shown by itself.", elem_id="mask-sequence"
     )
     with gr.Row(elem_classes="actions"):
         earlier = gr.Button("Previous", elem_id="mask-earlier")
