@@ -4,10 +4,10 @@ let run = null, live = null, shown = null, xMax = null, zoomed = false, listenin
 
 box.style.height = Number(settings.height) + 'px';
 box.setAttribute('aria-label', settings.caption);
-say(find('.help'), settings.help_text);
-find('.help').hidden = !settings.help_text;
+const help = find('.help'), grows = settings.live === 'True';
+say(help, settings.help_text);
 find('.frame').classList.toggle('card', settings.framed === 'True');
-bar.hidden = note.hidden = settings.live !== 'True';
+bar.hidden = !grows;
 
 const plotly = async () => {
   for (let waited = 0; !window.Plotly; waited += 50) {
@@ -80,6 +80,7 @@ const hear = () => {
 const draw = async () => {
   const fig = (props.value || {}).fig;
   empty.hidden = Boolean(fig);
+  help.hidden = !settings.help_text || !(fig || grows);
   box.hidden = !fig;
   say(empty, (props.value || {}).empty);
   if (!fig) { shown = null; if (window.Plotly) Plotly.purge(box); listening = false; legend.hidden = true; return; }
@@ -104,7 +105,7 @@ const setProgress = share => {
   bar.setAttribute('aria-valuenow', per);
   bar.firstChild.style.width = per + '%';
 };
-const setWords = part => { fillFacts(factList, part.facts); say(note, part.note); setProgress(part.progress); };
+const setWords = part => { fillFacts(factList, part.facts); say(note, part.note); note.hidden = !grows && !part.note; setProgress(part.progress); };
 
 const grow = async answer => {
   const Plot = await plotly();
@@ -139,7 +140,7 @@ const sync = async () => {
   if (fresh) zoomed = false;
   if (fresh || !run) setWords(value);
   try { await draw(); } catch (error) { empty.hidden = false; say(empty, 'The chart could not be drawn. Reload the page to try again.'); console.warn(error); return; }
-  if (text !== last || !run || settings.live !== 'True') return;
+  if (text !== last || !run || !grows) return;
   live = {run, cursor: 0};
   start();
 };

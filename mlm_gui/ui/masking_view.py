@@ -27,6 +27,7 @@ HINT_TAUGHT = (
     "This run goes as the tutorial teaches: its blanks were drawn once and return in every pass, each row is padded, and the loss counts every label, "
     "of words in plain sight and of padding too. Arrow keys move from piece to piece."
 )
+ONE_PARAGRAPH = "With a text of many paragraphs, a chart here shows how the chosen share spreads from one to the next. Choose a text on the Text tab."
 NO_RUN = "There is no run to look at yet. Start one on the Train tab: the batch of its next step appears here."
 
 
@@ -160,17 +161,25 @@ def closer(studio: Studio, asked: Asked, told: Draw, corpus: Callable[[], Corpus
     """The part that is open, filled; the others are left as they are and cost nothing."""
 
     def spread() -> dict:
-        store, vocabulary = studio.laboratory.sequences(corpus(), model)
+        text = corpus()
+        store, vocabulary = studio.laboratory.sequences(text, model)
         shares, sizes = chosen_shares(store, told.policy, vocabulary, told.seed)
         if not len(shares):
             return {"fig": None, "run": None, "empty": "No paragraph of this text has a piece that this model could hide."}
-        return {"fig": figure_json(draw_views.histogram(shares, sizes, told.policy)), "run": None, "empty": ""}
+        if len(text.paragraphs) == 1:
+            return {"fig": None, "run": None, "empty": ONE_PARAGRAPH}
+        figure = draw_views.histogram(shares, sizes, told.policy)
+        return {"fig": figure_json(figure), "run": None, "empty": "", "note": studio.laboratory.extent(text)}
+
+    def loss_budget() -> dict:
+        text = corpus()
+        return draw_views.budget_values(studio.laboratory.budget(text, model, told.policy.rate), studio.laboratory.extent(text))
 
     parts = (
         ("Step by step", lambda: draw_views.step_values(told)),
         ("Counts", lambda: draw_views.count_values(told)),
         ("Counts", spread),
-        ("Loss budget", lambda: draw_views.budget_values(studio.laboratory.budget(corpus(), model, told.policy.rate))),
+        ("Loss budget", loss_budget),
         ("Code", code),
         ("Table", lambda: draw_views.table_values(told)),
     )
