@@ -88,6 +88,7 @@ const render = () => {
   heading.hidden = !heading.textContent;
   [strip, legend].forEach(part => part.classList.toggle('with-ids', Boolean((props.value || {}).rows)));
   fill(strip, wordsOf(tokens), () => make('span', 'word'), (box, word) => fill(box, word, newButton, (chip, token) => {
+    if (!isNew(chip, token)) return;
     setChip(chip, token);
     const spoken = token.text + ', ' + (SPOKEN[token.fate] || token.fate) + (token.old ? ', instead of ' + token.old : '') + (token.mark ? ', ' + OWN[token.mark].spoken : '');
     if (chip.getAttribute('aria-label') !== spoken) chip.setAttribute('aria-label', spoken);

@@ -17,6 +17,11 @@ const fill = (list, items, create, update) => {
   });
   while (list.children.length > items.length) list.lastChild.remove();
 };
+// True when `node` does not show `item` yet: of hundreds of nodes one click changes a few, and only these are touched.
+const isNew = (node, item) => {
+  const told = JSON.stringify(item);
+  return node.told !== told && Boolean(node.told = told);
+};
 
 const fillFacts = (list, facts) => {
   list.hidden = !facts || !facts.length;
