@@ -1,10 +1,12 @@
 """The masks tab's handlers, posted to by anybody with anything."""
 
+import json
 import math
 
 import pytest
 
-from mlm_gui.core.config import TrainConfig
+from mlm_gui.core.config import RECIPES, TrainConfig
+from mlm_gui.core.documents import Corpus
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.studio import Studio
@@ -86,3 +88,20 @@ def test_a_batch_is_shown_only_to_those_who_may_see_the_run(tmp_path, corpus):
     for wrong in ({"step": 0}, {"step": math.nan}, {"step": 10**9}, {"sequence": 0}, {"sequence": "1"}):
         with pytest.raises(UserError):
             masking_tab.draw(studio, *asked._replace(**wrong))
+
+
+def test_a_run_as_taught_is_shown_with_its_padding_a_label_everywhere_and_why(studio, corpus):
+    run = studio.runs.create(corpus, "starter", RECIPES["tutorial"], 0.1, 0)
+    view = masking_tab.draw(studio, *ASKED._replace(source=BATCH, run_id=run.id, part="Code"))
+    *tokens, padding = json.loads(view.tokens["tokens"])
+    assert padding["text"] == f"+ {512 - len(tokens)} padding" and all(token["label"] == token["id"] for token in tokens)
+    assert "the loss counts every label" in view.tokens["hint"] and "labels = ids.clone()" in view.code["value"]
+
+
+def test_a_text_counted_in_part_says_so_and_one_paragraph_has_no_spread(studio):
+    text_id = studio.texts.add(Corpus.from_text("\n\n".join(f"Beans and peas in row {number}." for number in range(2_001))))
+    asked = ASKED._replace(text_id=text_id)
+    assert "its first 2,000 paragraphs" in masking_tab.draw(studio, *asked._replace(part="Loss budget")).budget["value"]["note"]
+    assert "its first 2,000 paragraphs" in masking_tab.draw(studio, *asked._replace(part="Counts")).spread["value"]["note"]
+    assert "first" not in masking_tab.draw(studio, *ASKED._replace(part="Loss budget")).budget["value"]["note"]
+    assert masking_tab.draw(studio, *ASKED._replace(part="Counts")).spread["value"]["fig"] is None

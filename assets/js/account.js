@@ -10,7 +10,7 @@ const render = () => {
   const {columns = [], rows = '[]'} = props.value || {};
   if (!head.firstChild) head.append(make('tr'));
   fillCells(head.firstChild, columns, 'col');
-  fill(body, JSON.parse(rows), () => make('tr'), (row, texts) => fillCells(row, texts));
+  fill(body, JSON.parse(rows), () => make('tr'), (row, texts) => { if (isNew(row, texts)) fillCells(row, texts); });
 };
 watch('value', render);
 render();

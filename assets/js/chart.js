@@ -5,10 +5,10 @@ let run = null, live = null, shown = null, xMax = null, zoomed = false, listenin
 
 box.style.height = Number(settings.height) + 'px';
 box.setAttribute('aria-label', settings.caption);
-say(find('.help'), settings.help_text);
-find('.help').hidden = !settings.help_text;
+const help = find('.help'), grows = settings.live === 'True';
+say(help, settings.help_text);
 find('.frame').classList.toggle('card', settings.framed === 'True');
-bar.hidden = note.hidden = more.hidden = settings.live !== 'True';
+bar.hidden = more.hidden = !grows;
 
 // Plotly is fetched once for the whole page, in the background: words never wait for it.
 const plotly = async () => {
@@ -100,6 +100,7 @@ const hear = () => {
 const draw = async () => {
   const fig = (props.value || {}).fig;
   empty.hidden = Boolean(fig);
+  help.hidden = !settings.help_text || !(fig || grows);
   box.hidden = !fig;
   say(empty, (props.value || {}).empty);
   marks = [];
@@ -125,7 +126,7 @@ const setProgress = share => {
   bar.setAttribute('aria-valuenow', per);
   bar.firstChild.style.width = per + '%';
 };
-const setWords = part => { fillFacts(factList, part.facts); say(note, part.note); say(more, part.more); setProgress(part.progress); };
+const setWords = part => { fillFacts(factList, part.facts); say(note, part.note); note.hidden = !grows && !part.note; say(more, part.more); setProgress(part.progress); };
 
 const grow = async answer => {
   const Plot = await plotly();
@@ -196,7 +197,7 @@ const sync = async () => {
   if (text !== last) return;
   drawnFig = fig;
   if (numbers.open) fillNumbers();
-  if (!run || settings.live !== 'True') return;
+  if (!run || !grows) return;
   live = {run, visitor: value.visitor, cursor: 0};
   start();
 };

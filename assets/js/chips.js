@@ -1,4 +1,4 @@
-// Token chips: real buttons, reused from draw to draw.
+// Token chips: real buttons, reused from draw to draw; the pieces of a word stand in a box of their own, so that no line breaks inside a word.
 const strip = find('.strip'), note = find('.note'), legend = find('.legend'), heading = find('.heading');
 const MARK = {mask: 'M', random: 'R', kept: 'K'};
 const SPOKEN = {untouched: 'in plain sight', mask: 'hidden', random: 'swapped for a random word', kept: 'left as it is, still guessed', special: 'protected', padding: 'padding'};
@@ -28,6 +28,12 @@ const newChip = tag => {
   chip.append(mark, text, make('s'), own, ids);
   return chip;
 };
+const newButton = () => {
+  const chip = newChip('button');
+  chip.type = 'button';
+  chip.tabIndex = -1;
+  return chip;
+};
 const setChip = (chip, token) => {
   const [mark, text, old, own, ids] = chip.children;
   if (chip.dataset.fate !== token.fate) {
@@ -48,6 +54,11 @@ const setChip = (chip, token) => {
   ids.lastChild.className = token.label === -100 ? 'passed-over' : '';
 };
 let tokens = [];
+const chips = () => [...strip.querySelectorAll('.chip')];
+const wordsOf = all => all.reduce((words, token) => {
+  if (token.joined && words.length) words.at(-1).push(token); else words.push([token]);
+  return words;
+}, []);
 const tell = index => {
   const token = tokens[index];
   if (!token) { say(note, (props.value || {}).hint || HINT); return; }
@@ -59,14 +70,14 @@ strip.addEventListener('click', event => {
   const chip = event.target.closest('.chip');
   if (!chip) return;
   chip.focus();
-  trigger('pick', {index: [...strip.children].indexOf(chip)});
+  trigger('pick', {index: chips().indexOf(chip)});
 });
 
 const KEY = [['mask', '[MASK]', 'hidden, must be guessed'], ['random', 'hut', 'swapped for a random word'], ['kept', 'soul', 'left as it is, still guessed'], ['special', '[SEP]', 'protected'],
-  ['untouched', 'soul', 'your choice: + hide it, × leave it', 'force']];
-KEY.forEach(([fate, text, words, mark]) => {
-  const item = make('li'), chip = newChip('span');
-  setChip(chip, {fate, text, mark});
+  ['untouched', 'soul', 'your choice: + hide it, × leave it', 'force'], ['untouched', 'soul', 'under it: the id the model sees, then the label it must guess', '', 'of-ids']];
+KEY.forEach(([fate, text, words, mark, className]) => {
+  const item = make('li', className), chip = newChip('span');
+  setChip(chip, {fate, text, mark, ...(className ? {input: 4, label: 1002} : {})});
   item.append(chip, make('span', '', words));
   legend.append(item);
 });
@@ -75,16 +86,17 @@ const render = () => {
   tokens = JSON.parse((props.value || {}).tokens || '[]');
   say(heading, (props.value || {}).heading);
   heading.hidden = !heading.textContent;
-  strip.classList.toggle('with-ids', Boolean((props.value || {}).rows));
-  fill(strip, tokens, () => { const chip = newChip('button'); chip.type = 'button'; chip.tabIndex = -1; return chip; }, (chip, token) => {
+  [strip, legend].forEach(part => part.classList.toggle('with-ids', Boolean((props.value || {}).rows)));
+  fill(strip, wordsOf(tokens), () => make('span', 'word'), (box, word) => fill(box, word, newButton, (chip, token) => {
+    if (!isNew(chip, token)) return;
     setChip(chip, token);
     const spoken = token.text + ', ' + (SPOKEN[token.fate] || token.fate) + (token.old ? ', instead of ' + token.old : '') + (token.mark ? ', ' + OWN[token.mark].spoken : '');
     if (chip.getAttribute('aria-label') !== spoken) chip.setAttribute('aria-label', spoken);
     chip.title = token.why || '';
-  });
+  }));
   settle();
   legend.hidden = !(props.value || {}).legend;
-  tell([...strip.children].indexOf(document.activeElement));
+  tell(chips().indexOf(document.activeElement));
 };
 watch('value', render);
 render();

@@ -17,6 +17,11 @@ const fill = (list, items, create, update) => {
   });
   while (list.children.length > items.length) list.lastChild.remove();
 };
+// True when `node` does not show `item` yet: of hundreds of nodes one click changes a few, and only these are touched.
+const isNew = (node, item) => {
+  const told = JSON.stringify(item);
+  return node.told !== told && Boolean(node.told = told);
+};
 
 const fillFacts = (list, facts) => {
   list.hidden = !facts || !facts.length;
@@ -34,7 +39,7 @@ const fillFacts = (list, facts) => {
 
 // One tab stop for a strip of buttons: arrows, Home and End move, `onFocus(index)` hears where.
 const rove = (strip, onFocus) => {
-  const buttons = () => [...strip.children];
+  const buttons = () => [...strip.querySelectorAll('button')];
   const stop = index => buttons().forEach((button, i) => { button.tabIndex = i === index ? 0 : -1; });
   strip.addEventListener('focusin', event => {
     const index = buttons().indexOf(event.target.closest('button'));

@@ -13,7 +13,8 @@ const fillRow = (row, name, cells, tag, lit) => {
     let cell = row.children[index + 1];
     if (!cell) { cell = make(tag); if (tag === 'th') cell.scope = 'col'; row.append(cell); }
     say(cell, text);
-    if (lit) cell.className = lit[index] ? 'lit' : 'dim';
+    const look = lit?.[index] ? 'lit' : 'dim';
+    if (lit && cell.className !== look) cell.className = look;
   });
 };
 const render = () => {

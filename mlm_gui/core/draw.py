@@ -59,13 +59,18 @@ class Draw:
     tokens: tuple[DrawnToken, ...]
     policy: MaskPolicy
     seed: int
-    as_taught: bool = False
-    """True when labels and padding are the tutorial's."""
+    row_length: int = 0
+    """Positions of the row that the tutorial pads the text to, its loss counting each; 0 where nothing is padded and only the chosen count."""
+
+    @property
+    def as_taught(self) -> bool:
+        """Whether labels and padding are the tutorial's."""
+        return self.row_length > 0
 
     @property
     def num_padding(self) -> int:
         """Padding that the tutorial adds to the row."""
-        return max(0, TUTORIAL_LENGTH - len(self.tokens)) if self.as_taught else 0
+        return max(0, self.row_length - len(self.tokens))
 
     @property
     def num_maskable(self) -> int:
@@ -134,9 +139,12 @@ def draw_masks(
     marks = [torch.isin(places, torch.tensor(sorted(marked), dtype=torch.int64)) & maskable for marked in (force, forbid)]
     batch = mask_tokens(pack.input_ids, maskable, policy, vocabulary, torch.Generator().manual_seed(seed), None, pack.words, *marks)
     told = draw_of(tokenizer, pack, batch, policy, seed, ["force" if forced else "forbid" if out else "" for forced, out in zip(*marks, strict=True)])
-    if not as_taught:
-        return told
-    return replace(told, tokens=tuple(replace(token, label=token.id) for token in told.tokens), as_taught=True)
+    return taught(told, min(TUTORIAL_LENGTH, tokenizer.model_max_length)) if as_taught else told
+
+
+def taught(draw: Draw, row_length: int) -> Draw:
+    """The same draw with the tutorial's labels, one at every place, and its padding up to `row_length` positions."""
+    return replace(draw, tokens=tuple(replace(token, label=token.id) for token in draw.tokens), row_length=row_length)
 
 
 def draw_of(tokenizer, pack: Pack, batch: MaskedBatch, policy: MaskPolicy, seed: int, marks: list[str] | None = None, sequence: int = 0) -> Draw:

@@ -22,6 +22,8 @@ class Plan:
     pieces: Pieces
     vocabulary: Vocabulary
     config: TrainConfig
+    row_length: int = 0
+    """Positions that each sequence is padded to when the run goes as taught; 0 when nothing is padded."""
 
     @classmethod
     def of(cls, lm: MaskedLM, paragraphs: Sequence[str], config: TrainConfig, folder: Path | None = None) -> "Plan":
@@ -30,7 +32,7 @@ class Plan:
         def cut(some: Sequence[str]) -> TokenStore:
             return tokenize(some, lm.tokenizer, lm.max_length, cut=config.as_taught).where(lambda ids: bool(lm.vocabulary.maskable(ids).any()))
 
-        return cls(Pieces(paragraphs, cut, folder, whole=config.as_taught), lm.vocabulary, config)
+        return cls(Pieces(paragraphs, cut, folder, whole=config.as_taught), lm.vocabulary, config, lm.max_length if config.as_taught else 0)
 
     @cached_property
     def total_steps(self) -> int:

@@ -101,8 +101,9 @@ def tokenize(paragraphs: Sequence[str], tokenizer, max_length: int, cut: bool = 
             "It has no fast version, which splitting long paragraphs without loss needs.",
             "Choose a model that ships a tokenizer.json file.",
         )
-    starts_word = np.zeros(max(tokenizer.get_vocab().values(), default=0) + 1, dtype=bool)
-    starts_word[[token_id for token, token_id in tokenizer.get_vocab().items() if token.startswith(WORD_STARTS)]] = True
+    entries = tokenizer.get_vocab()
+    starts_word = np.zeros(max(entries.values(), default=0) + 1, dtype=bool)
+    starts_word[[token_id for token, token_id in entries.items() if token.startswith(WORD_STARTS)]] = True
     rows, continued = [], []
     for start in range(0, len(paragraphs), PARAGRAPHS_PER_CALL):
         encodings = tokenizer(

@@ -4,6 +4,8 @@ import json
 
 from mlm_gui.core.draw import Draw
 
+_LABELS_AS_TAUGHT = "ids.clone()  # as the tutorial has it"
+
 
 def twin_of(draw: Draw, text: str, folder: str, max_length: int = 512) -> str:
     """Python that ends with `ids`, `input_ids` and `labels`, int64 [N], equal to the draw's. folder: where the tokenizer is loaded from.
@@ -14,8 +16,9 @@ def twin_of(draw: Draw, text: str, folder: str, max_length: int = 512) -> str:
     return (_plain if draw.policy.unit == "token" else _with_package)(draw, text, folder, max_length)
 
 
-def run_twin(folder: str, model: str, step: int, sequence: int) -> str:
+def run_twin(folder: str, model: str, step: int, sequence: int, as_taught: bool = False) -> str:
     """Python that draws one sequence of one step of a run, by the trainer's own plan. folder: the run's. model: what it started from. sequence: from 1."""
+    labels = _LABELS_AS_TAUGHT if as_taught else "batch.labels.split(pack.lengths.tolist())[sequence]"
     return f"""\
 # The batch of a run depends on its whole text, its split and its settings, so this asks the trainer's own plan.
 from pathlib import Path
@@ -32,7 +35,7 @@ pack, batch = plan.batch_at({step})
 sequence = {sequence - 1}
 ids = pack.input_ids.split(pack.lengths.tolist())[sequence]
 input_ids = batch.input_ids.split(pack.lengths.tolist())[sequence]
-labels = batch.labels.split(pack.lengths.tolist())[sequence]
+labels = {labels}
 """
 
 
@@ -43,7 +46,7 @@ def _plain(draw: Draw, text: str, folder: str, max_length: int) -> str:
         f"chosen[{forced}] = True  # your marks\n" if forced else ""
     )
     at_least_one = "if not chosen.any():  # a text needs at least one blank\n    chosen[draws.where(offered, 1).argmin()] = bool(offered.any())\n"
-    labels = "ids.clone()  # as the tutorial has it" if draw.as_taught else "torch.where(chosen, ids, -100)"
+    labels = _LABELS_AS_TAUGHT if draw.as_taught else "torch.where(chosen, ids, -100)"
     return f"""\
 # torch and transformers are all it needs.
 import torch

@@ -50,6 +50,13 @@ class Laboratory:
 
         return self._once(("sequences", corpus.fingerprint, model), make)
 
+    def extent(self, corpus: Corpus) -> str:
+        """What of the text `sequences` and `budget` look at, in words; "" for all of it."""
+        paragraphs = corpus.paragraphs
+        if len(paragraphs) <= MAX_PARAGRAPHS and sum(map(len, paragraphs)) <= MAX_CHARACTERS:
+            return ""
+        return f"Counted over the beginning of the text: its first {MAX_PARAGRAPHS:,} paragraphs, and of these at most {MAX_CHARACTERS:,} characters."
+
     def budget(self, corpus: Corpus, model: str, rate: float) -> LossBudget:
         """The positions in the tutorial's loss over the beginning of the text."""
 

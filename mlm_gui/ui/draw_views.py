@@ -145,8 +145,8 @@ def histogram(shares: np.ndarray, sizes: np.ndarray, policy: MaskPolicy) -> go.F
     return figure
 
 
-def budget_values(taught: LossBudget) -> dict:
-    """The tutorial's loss and ours over the same text."""
+def budget_values(taught: LossBudget, extent: str = "") -> dict:
+    """The tutorial's loss and ours over the same text. extent: said where not all of the text is counted."""
     names = {"padding": "padding", "unmasked": "words in plain sight", "special": "marks such as [CLS]", "masked": "chosen words"}
 
     def bar(title: str, budget: LossBudget) -> dict:
@@ -162,5 +162,5 @@ def budget_values(taught: LossBudget) -> dict:
             bar(f"Tutorial: every one of {taught.total:,} positions counts", taught),
             bar(f"Recommended: only the {taught.ours.total:,} chosen ones count", taught.ours),
         ],
-        "note": WHY_IT_MATTERS,
+        "note": f"{WHY_IT_MATTERS} {extent}".strip(),
     }

@@ -29,17 +29,14 @@ HOW_TO_READ = (
 )
 
 
-def draw_form(studio: Studio) -> tuple[list[gr.components.Component], gr.Button, gr.Button]:
-    """The widgets of Asked from `rule` to `model`, and the buttons."""
+def draw_form(studio: Studio) -> list[gr.components.Component]:
+    """The widgets of Asked from `rule` to `model`."""
     rule = gr.Radio(list(RULES), value="Recommended", label="rule", info="The tutorial hides all it chose, once for all passes.", elem_id="mask-rule")
     rate = gr.Slider(
         1, 60, value=15, step=1, label="hidden share, %", info="Chance of each piece to be chosen. BERT's rule is 15.", elem_id="mask-rate"
     )
     unit = gr.Radio(UNIT_NAMES, value="token", label="chosen at a time", elem_id="mask-unit")
     seed = gr.Number(0, precision=0, minimum=0, label="seed", info="The same seed gives the same blanks, on any machine.", elem_id="mask-seed")
-    with gr.Row(elem_classes="actions"):
-        again = gr.Button("Draw again", variant="primary", elem_id="mask-again")
-        clear = gr.Button("Clear my choices", interactive=False, elem_id="mask-clear")
     with gr.Accordion("More about the draw", open=False, elem_id="mask-more"):
         mask_share = gr.Slider(0, 100, value=80, step=5, label="of the chosen, shown as [MASK], %", info="BERT's rule is 80.", elem_id="mask-share")
         random_share = gr.Slider(
@@ -62,7 +59,7 @@ def draw_form(studio: Studio) -> tuple[list[gr.components.Component], gr.Button,
             allow_custom_value=True,
             elem_id="mask-model",
         )
-    return [rule, rate, mask_share, random_share, unit, seed, epoch, drawn, model], again, clear
+    return [rule, rate, mask_share, random_share, unit, seed, epoch, drawn, model]
 
 
 def batch_form() -> tuple[gr.Number, gr.Number, gr.Button, gr.Button]:
@@ -71,7 +68,7 @@ def batch_form() -> tuple[gr.Number, gr.Number, gr.Button, gr.Button]:
         1, precision=0, minimum=1, label="step", info="The run's next step is filled in; any step can be looked at.", elem_id="mask-step"
     )
     sequence = gr.Number(
-        1, precision=0, minimum=1, label="paragraph of the batch", info="A batch holds whole paragraphs, without padding.", elem_id="mask-sequence"
+        1, precision=0, minimum=1, label="paragraph of the batch", info="A batch holds several, each shown by itself.", elem_id="mask-sequence"
     )
     with gr.Row(elem_classes="actions"):
         earlier = gr.Button("Previous", elem_id="mask-earlier")
@@ -82,7 +79,7 @@ def batch_form() -> tuple[gr.Number, gr.Number, gr.Button, gr.Button]:
 def text_form() -> tuple[gr.Textbox, gr.Number, gr.Button]:
     """The text and the paragraph it comes from."""
     text = gr.Textbox(EXAMPLE, label="text", info="A paragraph of yours, or anything you type.", lines=3, max_lines=8, elem_id="mask-text")
-    with gr.Row(equal_height=True):
+    with gr.Row(elem_classes="paragraph"):
         paragraph = gr.Number(1, precision=0, minimum=1, label="paragraph of your text", elem_id="mask-paragraph", min_width=160)
         following = gr.Button("Next paragraph", elem_id="mask-next", min_width=160)
     return text, paragraph, following

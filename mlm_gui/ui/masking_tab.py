@@ -33,29 +33,50 @@ def build(studio: Studio, session: Session) -> MaskingTab:
         elem_classes="lead",
     )
     numbers = facts("Counts of this draw", value={"facts": []}, elem_id="mask-facts")
-    with gr.Row(elem_classes="split"):
-        with gr.Column(elem_classes="card", min_width=290, scale=1):
+    with gr.Row(elem_classes="lab"):
+        with gr.Column(elem_classes="card"):
+            tokens = chips("Word pieces and what became of them", value={"tokens": "[]", "legend": True}, elem_id="mask-tokens")
+            with gr.Row(elem_classes="actions"):
+                again = gr.Button("Draw again", variant="primary", elem_id="mask-again")
+                clear = gr.Button("Clear my choices", interactive=False, elem_id="mask-clear")
+                with_ids = gr.Checkbox(False, label="ids and labels under each piece", elem_id="mask-ids")
+        with gr.Column(elem_classes="card") as typed:
+            text, paragraph, following = text_form()
+        with gr.Column(elem_classes="card controls"):
             gr.Markdown("### The draw")
             source = gr.Radio([TEXT, BATCH], value=TEXT, label="look at", elem_id="mask-source")
             with gr.Column() as of_text:
-                draw_controls, again, clear = draw_form(studio)
+                draw_controls = draw_form(studio)
             with gr.Column(visible=False) as of_batch:
                 step, sequence, earlier, later = batch_form()
-        with gr.Column(min_width=320, scale=3):
-            with gr.Column(elem_classes="card"):
-                tokens = chips("Word pieces and what became of them", value={"tokens": "[]", "legend": True}, elem_id="mask-tokens")
-                with_ids = gr.Checkbox(False, label="ids and labels under each piece", elem_id="mask-ids")
-            with gr.Column(elem_classes="card") as typed:
-                text, paragraph, following = text_form()
-    with gr.Column(elem_classes="card"):
-        part, parts = closer_look()
+        with gr.Column(elem_classes="card closer"):
+            part, parts = closer_look()
     marks = gr.Textbox("", visible=False)
 
     view = MaskingView(numbers, tokens, marks, clear, *parts)
     asked = Asked(*session, source, text, *draw_controls, with_ids, part, marks, step, sequence)
-    inputs = list(asked)
-    last = {"trigger_mode": "always_last"}
-    for widget in (
+    tab = MaskingTab(view, text, paragraph, list(asked), asked.model)
+    _wire_draws(studio, tab, asked)
+    shown = [of_text, of_batch, typed, again, clear, step, sequence]
+    given = [session.visitor, session.run_id, source]
+    for event, handler, inputs, changed in (
+        (clear.click, no_marks, None, marks),
+        (asked.rule.input, apply_rule, asked.rule, [asked.rate, asked.mask_share, asked.random_share, asked.unit, asked.drawn]),
+        (source.input, look_at, given, shown),
+        (session.run_id.change, look_at, given, shown),
+        (earlier.click, earlier_sequence, sequence, sequence),
+        (later.click, later_sequence, [session.visitor, session.run_id, step, sequence], [step, sequence]),
+    ):
+        on(on(event, handler, studio, inputs, changed).success, draw, studio, tab.controls, view)
+    on(again.click, reseed, studio, tab.controls, [asked.seed, *view])
+    on(paragraph.input, paragraph_text, studio, [session.text_id, paragraph], text, trigger_mode="always_last")
+    on(following.click, next_paragraph, studio, [session.text_id, paragraph], [paragraph, text])
+    return tab
+
+
+def _wire_draws(studio: Studio, tab: MaskingTab, asked: Asked) -> None:
+    """Everything that leads straight to a draw; of clicks that come faster than draws the last one counts."""
+    settings = (
         asked.rate,
         asked.mask_share,
         asked.random_share,
@@ -63,27 +84,13 @@ def build(studio: Studio, session: Session) -> MaskingTab:
         asked.seed,
         asked.epoch,
         asked.drawn,
-        with_ids,
-        step,
-        sequence,
-    ):
-        on(widget.input, draw, studio, inputs, view, **last)
-    for widget in (text, asked.model):
-        on(widget.change, draw, studio, inputs, view, **last)
-    for event, handler, given, changed in (
-        (clear.click, no_marks, None, marks),
-        (asked.rule.input, apply_rule, asked.rule, [asked.rate, asked.mask_share, asked.random_share, asked.unit, asked.drawn]),
-        (source.input, look_at, [session.visitor, session.run_id, source], [of_text, of_batch, typed, step, sequence]),
-        (earlier.click, earlier_sequence, sequence, sequence),
-        (later.click, later_sequence, [session.visitor, session.run_id, step, sequence], [step, sequence]),
-    ):
-        on(on(event, handler, studio, given, changed).success, draw, studio, inputs, view)
-    on(again.click, reseed, studio, inputs, [asked.seed, *view])
-    on(part.input, open_part, studio, inputs, view, **last)
-    on(tokens.pick, pick, studio, inputs, view, **last)
-    on(paragraph.input, paragraph_text, studio, [session.text_id, paragraph], text, **last)
-    on(following.click, next_paragraph, studio, [session.text_id, paragraph], [paragraph, text])
-    return MaskingTab(view, text, paragraph, inputs, asked.model)
+        asked.with_ids,
+        asked.step,
+        asked.sequence,
+    )
+    drawing = [*(widget.input for widget in settings), asked.text.change, asked.model.change]
+    for event, handler in (*((event, draw) for event in drawing), (asked.part.input, open_part), (tab.view.tokens.pick, pick)):
+        on(event, handler, studio, tab.controls, tab.view, trigger_mode="always_last")
 
 
 def no_marks(studio: Studio) -> str:
@@ -97,10 +104,11 @@ def apply_rule(studio: Studio, rule: str) -> tuple:
 
 
 def look_at(studio: Studio, visitor: str, run_id: str, source: str) -> tuple:
-    """Shows the controls of a text, or those of a batch with the very next step of the run filled in."""
+    """Shows the controls of a text, or those of a batch with the very next step of the run filled in; without a run there is nothing to choose."""
     batch, run = source == BATCH, studio.visible(run_id, visitor)
     step = next_step(studio, run) if batch and run else 1
-    return gr.update(visible=not batch), gr.update(visible=batch), gr.update(visible=not batch), step, 1
+    of_text = gr.update(visible=not batch)
+    return of_text, gr.update(visible=batch and run is not None), of_text, of_text, of_text, step, 1
 
 
 def next_step(studio: Studio, run: Run) -> int:

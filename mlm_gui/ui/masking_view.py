@@ -11,7 +11,7 @@ import gradio as gr
 from mlm_gui.core import checks
 from mlm_gui.core.counts import chosen_shares
 from mlm_gui.core.documents import Corpus, Document
-from mlm_gui.core.draw import Draw, draw_masks, draw_of
+from mlm_gui.core.draw import Draw, draw_masks, draw_of, taught
 from mlm_gui.core.loading import ASSETS, STARTER
 from mlm_gui.core.masking import MaskPolicy
 from mlm_gui.core.tokens import LONGEST_SEQUENCE
@@ -23,6 +23,11 @@ from mlm_gui.ui.masking_form import MAX_PASSES, TUTORIAL
 
 HINT = "Click a piece to hide it for sure, click again to leave it in sight, again to give it back to the draw. Arrow keys move."
 HINT_BATCH = "This is the trainer's own draw, so nothing in it can be changed. Arrow keys move from piece to piece."
+HINT_TAUGHT = (
+    "This run goes as the tutorial teaches: its blanks were drawn once and return in every pass, each row is padded, and the loss counts every label, "
+    "of words in plain sight and of padding too. Arrow keys move from piece to piece."
+)
+ONE_PARAGRAPH = "With a text of many paragraphs, a chart here shows how the chosen share spreads from one to the next. Choose a text on the Text tab."
 NO_RUN = "There is no run to look at yet. Start one on the Train tab: the batch of its next step appears here."
 
 
@@ -134,6 +139,8 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
     pack, batch = plan.batch_at(step)
     number = min(checks.whole("The paragraph", asked.sequence, 1, 10**9), len(pack.lengths))
     told = draw_of(studio.models.tokenizer(job.model), pack, batch, job.config.policy, job.config.seed, sequence=number - 1)
+    if job.config.as_taught:
+        told = taught(told, plan.row_length)
     place = "the very next one" if step == run.history().num_steps + 1 else "done" if step <= run.history().num_steps else "still to come"
     heading = (
         f"{job.name[:40]}: batch {step:,} of {plan.total_steps:,}, {place} · paragraph {number} of {len(pack.lengths)} · "
@@ -143,10 +150,10 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
     folder, model = ("my-run", "starter") if studio.limits.hosted else (str(run.folder), base)
     return MaskingView(
         draw_views.fact_values(told),
-        draw_views.chip_values(told, bool(asked.with_ids), heading, HINT_BATCH),
+        draw_views.chip_values(told, bool(asked.with_ids), heading, HINT_TAUGHT if told.as_taught else HINT_BATCH),
         gr.skip(),
         gr.skip(),
-        *closer(studio, asked, told, lambda: run.corpus, job.model, lambda: run_twin(folder, model, step, number)),
+        *closer(studio, asked, told, lambda: run.corpus, job.model, lambda: run_twin(folder, model, step, number, told.as_taught)),
     )
 
 
@@ -154,17 +161,25 @@ def closer(studio: Studio, asked: Asked, told: Draw, corpus: Callable[[], Corpus
     """The part that is open, filled; the others are left as they are and cost nothing."""
 
     def spread() -> dict:
-        store, vocabulary = studio.laboratory.sequences(corpus(), model)
+        text = corpus()
+        store, vocabulary = studio.laboratory.sequences(text, model)
         shares, sizes = chosen_shares(store, told.policy, vocabulary, told.seed)
         if not len(shares):
             return {"fig": None, "run": None, "empty": "No paragraph of this text has a piece that this model could hide."}
-        return {"fig": figure_json(draw_views.histogram(shares, sizes, told.policy)), "run": None, "empty": ""}
+        if len(text.paragraphs) == 1:
+            return {"fig": None, "run": None, "empty": ONE_PARAGRAPH}
+        figure = draw_views.histogram(shares, sizes, told.policy)
+        return {"fig": figure_json(figure), "run": None, "empty": "", "note": studio.laboratory.extent(text)}
+
+    def loss_budget() -> dict:
+        text = corpus()
+        return draw_views.budget_values(studio.laboratory.budget(text, model, told.policy.rate), studio.laboratory.extent(text))
 
     parts = (
         ("Step by step", lambda: draw_views.step_values(told)),
         ("Counts", lambda: draw_views.count_values(told)),
         ("Counts", spread),
-        ("Loss budget", lambda: draw_views.budget_values(studio.laboratory.budget(corpus(), model, told.policy.rate))),
+        ("Loss budget", loss_budget),
         ("Code", code),
         ("Table", lambda: draw_views.table_values(told)),
     )

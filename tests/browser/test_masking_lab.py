@@ -80,6 +80,13 @@ def test_the_draw_is_walked_through_by_button_and_arrow_key(lab):
 
 
 def test_counts_budget_code_and_table_tell_the_same_draw(lab):
+    open_part(lab, "Counts")
+    expect(lab.locator("#mask-spread")).to_contain_text("With a text of many paragraphs")
+    lab.click("#tab-text-button")
+    lab.click("#sample-seed-almanac")
+    expect(lab.locator("#text-title")).to_contain_text("almanac")
+    lab.click("#tab-masks-button")
+    lab.wait_for_function(f"{FATES}.includes('mask') && !document.querySelector('#mask-tokens').textContent.includes('busy')")
     chosen = [fate for fate in lab.evaluate(FATES).split(",") if fate in ("mask", "random", "kept")]
     open_part(lab, "Counts")
     expect(lab.locator("#mask-counts li").first).to_contain_text(f"{len(chosen)} of ")

@@ -1,6 +1,7 @@
 """What the lab says of a draw: steps, counts, loss budget, code twin, and the batches of a run."""
 
 import inspect
+from dataclasses import replace
 
 import families
 import numpy as np
@@ -9,10 +10,10 @@ import torch
 
 from mlm_gui.core import masking
 from mlm_gui.core.budget import tutorial_budget
-from mlm_gui.core.config import TrainConfig
+from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.counts import chosen_shares, counts_of, expected_histogram
 from mlm_gui.core.documents import Split
-from mlm_gui.core.draw import draw_masks, draw_of
+from mlm_gui.core.draw import draw_masks, draw_of, taught
 from mlm_gui.core.masking import UNITS, Fate, MaskPolicy
 from mlm_gui.core.plan import Plan
 from mlm_gui.core.steps import steps_of
@@ -55,6 +56,32 @@ def test_what_the_lab_shows_is_what_the_trainer_draws_batch_for_batch(lm, corpus
         assert [token.id for token in tokens] == ids.tolist()
         assert [token.input_id for token in tokens] == seen.tolist()
         assert [token.label for token in tokens] == torch.where(wanted, ids, -100).tolist()
+
+
+def test_a_run_as_taught_is_shown_as_it_is_fed_one_draw_for_all_passes_and_a_label_everywhere(lm, corpus):
+    split = corpus.split(0.1, 0)
+    config, trained, fed = replace(RECIPES["tutorial"], evaluations=1, seed=3), lm.copy(), []
+    ask = trained.logits_everywhere
+
+    def listen(pack, input_ids):
+        logits, labels = ask(pack, input_ids)
+        fed.append((input_ids, labels))
+        return logits, labels
+
+    trained.logits_everywhere = listen
+    list(train(trained, Split(split.train[:3], split.held_out[:2]), config))
+    plan = Plan.of(lm, split.train[:3], config)
+    assert len(fed) == plan.total_steps == config.epochs
+    hidden = []
+    for step, (seen, labels) in enumerate(fed, 1):
+        pack, batch = plan.batch_at(step)
+        rows = [taught(draw_of(lm.tokenizer, pack, batch, config.policy, 3, sequence=number), plan.row_length) for number in range(len(pack.lengths))]
+        assert [token.input_id for row in rows for token in row.tokens] == seen.tolist()
+        assert [
+            label for row in rows for label in [token.label for token in row.tokens] + [lm.tokenizer.pad_token_id] * row.num_padding
+        ] == labels.tolist()
+        hidden.append(sorted([(token.id, token.input_id) for token in row.tokens] for row in rows))
+    assert hidden[0] == hidden[1]
 
 
 @pytest.mark.parametrize("step", [0, -1, 10**9, 1.5, float("nan"), "1", None, True])
