@@ -76,7 +76,10 @@ def test_train_writes_a_run_that_fill_and_runs_can_use(shell):
     assert [event["event"] for event in events][-3:] == ["saved", "examined", "finished"]
     assert set(events[1]) >= {"step", "loss", "perplexity", "top1", "top5"}
     assert [event["step"] for event in events if event["event"] == "stepped"] == [1, 2, 3, 4]
-    assert set(events[2]) >= {"step", "loss", "learning_rate", "tokens_per_second"}
+    first_step = next(event for event in events if event["event"] == "stepped")
+    assert set(first_step) >= {"step", "loss", "learning_rate", "tokens_per_second"}
+    first_answers = next(event for event in events if event["event"] == "probed")
+    assert first_answers["step"] == 0 and first_answers["answers"], "two sentences of the text are watched unasked"
 
     (run,) = lines(shell("runs", "--json"))
     assert (run["state"], run["steps"]) == ("finished", 4)

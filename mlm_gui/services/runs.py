@@ -1,17 +1,14 @@
-"""All runs of a home folder: found, trained, gone on with, given more passes, deleted."""
+"""All runs of a home folder: found, trained, gone on with, deleted."""
 
 import contextlib
 import logging
-import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from safetensors import SafetensorError
 
-from mlm_gui.core import checks
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.device import is_out_of_memory
 from mlm_gui.core.documents import Corpus, Split
@@ -247,6 +244,8 @@ def _end(work: _Work, lm: MaskedLM, load: Callable[[str], MaskedLM], split: Spli
     yield work.save(lm, kept_step)
     if all(score.step != kept_step for score in run.history().evaluations):
         yield work.say(training.score())
+        if run.sound_job().probes:
+            yield work.say(Probed(kept_step, probe(lm, run.sound_job().probes)))
         work.write_card()
     for event in sit_exam(run, lm, load, split, stop):
         yield work.say(event)
@@ -259,26 +258,6 @@ def _pause_for(run: Run, error: CannotWrite, step: int, seconds: float) -> Pause
     with contextlib.suppress(OSError):
         run.append(paused, sync=True)
     return paused
-
-
-def continue_for(run: Run, more_epochs: int) -> None:
-    """Gives a finished run more passes over its text; it is then paused at its last step, and goes on when it is told to.
-
-    The learning rate warms up and falls once more over the added steps: at the end of the first part it had fallen to nothing.
-    Raises UserError when the run has not finished, or its last checkpoint is gone.
-    """
-    job, history, step = run.sound_job(), run.history(), run.safe_step
-    more = checks.whole("The number of further passes", more_epochs, 1, 100)
-    if run.state != "finished":
-        raise UserError("This run was not given more passes.", "It has not finished yet.", "Let it go on to its end first.")
-    if not step or not history.latest:
-        raise UserError("This run cannot go on.", "Its last checkpoint is not there any more.", "Start a new run from its model.")
-    done = history.latest.epoch * step / history.latest.step
-    is_whole = not job.config.max_steps and history.ended.reason == "done"
-    most = 0 if is_whole else step + max(1, round(more * step / done))
-    config = replace(job.config, epochs=math.ceil(round(done, 6)) + more, max_steps=most)
-    run.append(Paused(step, history.latest.seconds))
-    run.rewrite(replace(job, config=config, warm_again_after=step))
 
 
 def delete(run: Run) -> None:

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import gradio as gr
 
 from mlm_gui.errors import UserError
+from mlm_gui.services.more_passes import continue_for
 from mlm_gui.services.overview import Line
 from mlm_gui.services.run import LIVE_STATES, RESUMABLE_STATES, Run
-from mlm_gui.services.runs import continue_for, delete
+from mlm_gui.services.runs import delete
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.chart import chart, figure_json
 from mlm_gui.ui.charts import MAX_OVERLAID, overlay_chart
@@ -117,7 +118,7 @@ def go_on_with(studio: Studio, visitor: str, runs: dict) -> tuple:
 def train_more(studio: Studio, visitor: str, runs: dict, passes: float) -> tuple:
     """Gives the chosen, finished run more passes and puts it in the queue."""
     run = _the_one(studio, visitor, runs)
-    continue_for(run, passes)
+    continue_for(run, passes, studio.limits)
     return go_on_with(studio, visitor, runs)
 
 

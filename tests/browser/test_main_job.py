@@ -20,8 +20,9 @@ def bring(page, path=BOOK):
 
 
 def choose_settings(page, **values):
-    """Fills number boxes under More settings."""
-    page.click("#train-more button >> nth=0")
+    """Fills number boxes under More settings, which it opens once."""
+    if page.locator("#set-epochs").is_hidden():
+        page.click("#train-more button >> nth=0")
     for name, value in values.items():
         box = page.locator(f"#set-{name} input[type=number]").first
         box.fill(str(value))

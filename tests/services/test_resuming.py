@@ -20,8 +20,10 @@ from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.training import Training
 from mlm_gui.errors import UserError
 from mlm_gui.services import checkpoints, runs
+from mlm_gui.services.limits import HOSTED
+from mlm_gui.services.more_passes import continue_for
 from mlm_gui.services.run import Run
-from mlm_gui.services.runs import Runs, continue_for, delete, finetune
+from mlm_gui.services.runs import Runs, delete, finetune
 
 SHORT = TrainConfig(epochs=1, max_steps=6, tokens_per_step=64, evaluations=3, dropout=0.1)
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -87,9 +89,10 @@ def test_a_paused_run_goes_on_to_the_same_losses_and_model(whole, new_run):
 def test_a_stopped_run_is_safe_before_it_is_saved_and_saved_before_it_is_scored_and_goes_on(whole, new_run):
     run = new_run()
     seen = []
-    for event in finetune(run, load, lambda: len(seen) > 2):
+    for event in finetune(run, load, lambda: any(isinstance(event, Stepped) for event in seen)):
         seen.append(event)
-    assert kinds(seen) == ["Started", "Evaluated", "Stepped", "Checkpointed", "Saved", "Evaluated", "Finished"] and run.state == "stopped"
+    order = ["Started", "Evaluated", "Probed", "Stepped", "Checkpointed", "Saved", "Evaluated", "Probed", "Finished"]
+    assert kinds(seen) == order and run.state == "stopped"
     train(run)
     assert run.state == "finished" and run.history().losses == whole.history().losses
 
@@ -98,13 +101,14 @@ def test_checkpoints_come_by_the_clock_and_at_each_best_score(new_run, monkeypat
     seen = kinds(finetune(new_run(), load))
     assert 1 <= seen.count("Checkpointed") <= 4, "the best scores, and the end"
     monkeypatch.setattr(runs, "FIRST_CHECKPOINT_SECONDS", 0.0)
-    assert kinds(finetune(new_run(), load)).index("Checkpointed") == 3, "the first comes early"
+    seen = kinds(finetune(new_run(), load))
+    assert seen[seen.index("Checkpointed") - 1] == "Stepped" and seen[: seen.index("Checkpointed")].count("Stepped") == 1, "the first comes early"
 
 
 def test_a_closed_generator_keeps_a_checkpoint_and_the_model(new_run):
     run = new_run()
     events = finetune(run, load)
-    list(zip(range(4), events, strict=False))
+    next(event for event in events if isinstance(event, Stepped) and event.step == 2)
     events.close()
     assert (run.state, run.safe_step, run.has_model) == ("interrupted", 2, True)
 
@@ -147,7 +151,7 @@ def test_a_run_cut_short_by_its_steps_takes_more_passes_too(new_run):
     assert run.state == "finished" and run.history().num_steps == run.job.config.max_steps
 
 
-def test_only_a_finished_run_with_its_checkpoint_takes_more_passes(new_run):
+def test_only_a_finished_run_with_its_checkpoint_takes_more_passes_and_no_more_than_the_server_allows(new_run):
     run = new_run()
     with pytest.raises(UserError, match="not given more"):
         continue_for(run, 1)
@@ -155,6 +159,10 @@ def test_only_a_finished_run_with_its_checkpoint_takes_more_passes(new_run):
     for wrong in (0, 101, 1.5, float("nan"), "2", None):
         with pytest.raises(UserError):
             continue_for(run, wrong)
+    asked = run.job
+    with pytest.raises(UserError, match="this server allows 10"):
+        continue_for(run, 10, HOSTED)
+    assert (Run(run.folder).job, run.state) == (asked, "finished")
     shutil.rmtree(run.checkpoints.folder)
     with pytest.raises(UserError, match="cannot go on"):
         continue_for(run, 1)
@@ -321,6 +329,6 @@ def test_a_run_that_is_killed_again_and_again_loses_nothing():
 
 def test_the_events_of_a_whole_run_are_the_usual_ones(new_run):
     events = train(new_run())
-    assert kinds(events)[:4] == ["Started", "Evaluated", "Stepped", "Checkpointed"]
-    assert kinds(events)[-6:] == ["Stepped", "Checkpointed", "Evaluated", "Saved", "Examined", "Finished"]
+    assert kinds(events)[:5] == ["Started", "Evaluated", "Probed", "Stepped", "Checkpointed"]
+    assert kinds(events)[-7:] == ["Stepped", "Checkpointed", "Evaluated", "Probed", "Saved", "Examined", "Finished"]
     assert events[-3] == Saved(6, "model") and events[-1] == Finished(6, "done", events[-1].seconds)

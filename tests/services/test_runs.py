@@ -263,12 +263,15 @@ def test_a_run_is_trained_end_to_end(studio, run):
     assert [type(event).__name__ for event in events if not isinstance(event, Checkpointed)] == [
         "Started",
         "Evaluated",
+        "Probed",
         "Stepped",
         "Stepped",
         "Evaluated",
+        "Probed",
         "Stepped",
         "Stepped",
         "Evaluated",
+        "Probed",
         "Saved",
         "Examined",
         "Finished",
@@ -287,8 +290,18 @@ def test_stop_keeps_a_usable_model_and_scores_it(run):
     events = []
     for event in finetune(run, load, lambda: any(isinstance(event, Stepped) for event in events)):
         events.append(event)
-    assert [type(event).__name__ for event in events] == ["Started", "Evaluated", "Stepped", "Checkpointed", "Saved", "Evaluated", "Finished"]
-    assert events[-1].reason == "stopped" and run.state == "stopped" and events[5].step == 1
+    assert [type(event).__name__ for event in events] == [
+        "Started",
+        "Evaluated",
+        "Probed",
+        "Stepped",
+        "Checkpointed",
+        "Saved",
+        "Evaluated",
+        "Probed",
+        "Finished",
+    ]
+    assert events[-1].reason == "stopped" and run.state == "stopped" and events[6].step == 1
     assert MaskedLM.load(run.model_folder).packs
 
 
