@@ -1,20 +1,17 @@
 """The shell: the same verbs as the page. `mlm-gui` alone opens the page; see `mlm-gui --help`."""
 
 import argparse
-import dataclasses
-import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from mlm_gui import commands
 from mlm_gui.errors import UserError
 from mlm_gui.services import environment
-from mlm_gui.services.limits import LAPTOP, PROFILES
+from mlm_gui.services.limits import PROFILES
 
-INTERRUPTED = 130
 UNITS = ("token", "word", "span")
 """As core.masking has them; said again here because the shell's help loads no torch."""
 
@@ -37,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(commands.INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left, for example `| head`
         sys.exit(1)
@@ -46,30 +43,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="mlm-gui", description="Teach a BERT-like model the language of your own texts. Without a command it opens the page.")
     _page_options(parser)
-    parser.set_defaults(command=_app)
-    commands = parser.add_subparsers(title="commands", metavar="", parser_class=_Parser)
+    parser.set_defaults(command=commands.open_app)
+    known = parser.add_subparsers(title="commands", metavar="", parser_class=_Parser)
 
     def command(name: str, what: str, does) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=what, description=what)
+        sub = known.add_parser(name, help=what, description=what)
         sub.set_defaults(command=does)
-        if does is not _app:
+        if does is not commands.open_app:
             sub.add_argument("--json", action="store_true", help="print machine-readable lines on standard output")
         return sub
 
-    _page_options(command("app", "opens the page", _app))
+    _page_options(command("app", "opens the page", commands.open_app))
 
-    text = command("text", "reads files and reports what is in them", _text)
+    text = command("text", "reads files and reports what is in them", commands.text)
     text.add_argument("files", nargs="+", metavar="FILE")
     text.add_argument("--model", default="starter", help="whose tokenizer counts the tokens (default: starter)")
 
-    mask = command("mask", "draws masks over a text, once, explained", _mask)
+    mask = command("mask", "draws masks over a text, once, explained", commands.mask)
     mask.add_argument("text", metavar="TEXT")
     mask.add_argument("--model", default="starter")
     mask.add_argument("--rate", type=float, default=0.15, help="chance of each token to be chosen (default: 0.15)")
     mask.add_argument("--seed", type=int, default=0)
     mask.add_argument("--unit", choices=UNITS, default="token", help="what is chosen at a time (default: token)")
 
-    train = command("train", "trains a model on texts, into a run folder", _train)
+    train = command("train", "trains a model on texts, into a run folder", commands.train)
     train.add_argument("files", nargs="*", metavar="FILE")
     train.add_argument("--resume", type=Path, metavar="FOLDER", help="go on with the run in this folder, from its newest whole checkpoint")
     train.add_argument("--model", default="starter", help="starter, a folder, a Hub id, or run:ID (default: starter)")
@@ -85,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int, help="decides the split, the order and every mask")
     _home_option(train)
 
-    fill = command("fill", "fills the blanks of a sentence", _fill)
+    fill = command("fill", "fills the blanks of a sentence", commands.fill)
     fill.add_argument("text", metavar="TEXT", help="with [MASK], <mask> or ___ where a word is missing")
     fill.add_argument("--model", default="starter")
     fill.add_argument("--against", help="a second model to compare with")
@@ -93,12 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     fill.add_argument("--joint", action="store_true", help="also fill all blanks together")
     _home_option(fill)
 
-    exam = command("exam", "base against tuned on text neither has seen: better, the same or worse", _exam)
+    exam = command("exam", "base against tuned on text neither has seen: better, the same or worse", commands.exam)
     exam.add_argument("run", metavar="FOLDER", help="a run folder, or run:ID")
     exam.add_argument("--again", action="store_true", help="sit the exam anew even when the folder holds one")
     _home_option(exam)
 
-    runs = command("runs", "lists the runs of a home folder", _runs)
+    runs = command("runs", "lists the runs of a home folder", commands.runs)
     _home_option(runs)
     return parser
 
@@ -114,282 +111,6 @@ def _page_options(parser: argparse.ArgumentParser) -> None:
         "--profile", choices=sorted(PROFILES), help="limits: laptop, or hosted where strangers visit (default: hosted on a Space, else laptop)"
     )
     _home_option(parser)
-
-
-def _studio(options: argparse.Namespace):
-    from mlm_gui.services.store import default_home
-    from mlm_gui.services.studio import Studio
-
-    return Studio.open((options.home if "home" in options else None) or default_home(), LAPTOP)
-
-
-def _print(record: dict) -> None:
-    print(json.dumps(record, ensure_ascii=False), flush=True)
-
-
-def _app(options: argparse.Namespace) -> None:
-    from mlm_gui.ui.app import serve
-
-    serve(host=options.host, port=options.port, home=options.home, profile=options.profile)
-
-
-def _text(options: argparse.Namespace) -> None:
-    from mlm_gui.core.documents import Corpus, Document, read_document
-    from mlm_gui.core.duplicates import near_duplicates
-    from mlm_gui.core.shatter import shattered_words
-    from mlm_gui.core.tokens import tokenize
-
-    tokenizer = _studio(options).models.tokenizer(options.model)
-    documents: list[Document] = []
-    refused: list[dict] = []
-    for file in options.files:
-        try:
-            documents.append(read_document(Path(file), file))
-        except UserError as error:
-            refused.append({"file": file, "what": error.what, "why": error.why, "do": error.do})
-    if not documents:
-        raise UserError(*(refused[0][part] for part in ("what", "why", "do")))
-    corpus = Corpus(Path(options.files[0]).stem, tuple(documents))
-    counts = corpus.statistics()
-    tokens = tokenize(corpus.paragraphs, tokenizer, 512).num_tokens
-    words = shattered_words(corpus.paragraphs, tokenizer)
-    num_near = len({later for _, later in near_duplicates(corpus.paragraphs)}) - counts.num_duplicates
-    if options.json:
-        _print(
-            {
-                "paragraphs": counts.num_paragraphs,
-                "words": counts.num_words,
-                "tokens": tokens,
-                "longest_words": counts.longest_words,
-                "duplicates": counts.num_duplicates,
-                "near_duplicates": num_near,
-                "leaks": _num_leaks(corpus),
-                "shattered": [dataclasses.asdict(word) for word in words],
-                "refused": refused,
-            }
-        )
-        return
-    print(
-        f"{counts.num_paragraphs:,} paragraphs, {counts.num_words:,} words, {tokens:,} tokens; the longest paragraph has {counts.longest_words:,} words."
-    )
-    print(f"{counts.num_duplicates:,} paragraphs repeat an earlier one, {num_near:,} more nearly do.")
-    for word in words[:10]:
-        print(f"  {word.word} (×{word.count}) → {' '.join(word.pieces)}")
-    for refusal in refused:
-        print(f"Refused: {refusal['what']} {refusal['why']} {refusal['do']}", file=sys.stderr)
-
-
-def _num_leaks(corpus) -> int:
-    """Held-out paragraphs of the usual split that repeat, or nearly repeat, one that would be trained on."""
-    from mlm_gui.core.duplicates import near_duplicates
-
-    if len(corpus.paragraphs) < 2:
-        return 0
-    split = corpus.split()
-    return len({later for earlier, later in near_duplicates(split.train + split.held_out) if earlier < len(split.train) <= later})
-
-
-def _mask(options: argparse.Namespace) -> None:
-    from mlm_gui.core.draw import as_record, draw_masks
-    from mlm_gui.core.masking import MaskPolicy
-
-    policy = MaskPolicy(rate=options.rate, unit=options.unit)
-    draw = draw_masks(_studio(options).models.tokenizer(options.model), options.text, policy, options.seed)
-    if options.json:
-        _print(as_record(draw))
-        return
-    for token in draw.tokens:
-        print(f"{token.token:>16} → {token.seen:<16} {token.why}")
-    low, high = draw.expected
-    print(f"{draw.num_chosen} of {draw.num_maskable} chosen; chance gives {low} to {high}.")
-
-
-def _train(options: argparse.Namespace) -> None:
-    from mlm_gui.core.device import Device
-    from mlm_gui.services.runs import Run, finetune
-
-    studio = _studio(options)
-    if Device().rank:
-        _train_along(studio, options)
-        return
-    if options.resume:
-        run = _run_to_resume(options)
-    else:
-        asked = _asked(studio, options)
-        run = Run.create(options.out.absolute(), *asked) if options.out else studio.runs.create(*asked)
-
-    asked_to_stop: list[bool] = []
-    before = {number: signal.signal(number, lambda *_: asked_to_stop.append(True)) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        _follow(options, run, finetune(run, studio.models.load, lambda: bool(asked_to_stop)))
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    paused = run.history().paused
-    if paused and paused.what:
-        raise UserError(paused.what, paused.why, f"Make room on the disk, then run `mlm-gui train --resume {run.folder}`.")
-    if asked_to_stop and run.state != "finished":
-        print(f"Interrupted after {run.history().num_steps} steps; the model so far is kept in {run.model_folder}", file=sys.stderr)
-        print(f"`mlm-gui train --resume {run.folder}` goes on.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-
-
-def _asked(studio, options: argparse.Namespace) -> tuple:
-    """Corpus, model, config, held-out share and split seed of a new run. Raises UserError before anything is written."""
-    from mlm_gui.core.config import RECIPES
-    from mlm_gui.core.documents import Corpus
-
-    if not options.files:
-        raise UserError("The command was not understood.", "It names no text to train on.", "Give one or more files, or --resume FOLDER.")
-    changes = {name: getattr(options, name) for name in ("epochs", "max_steps", "learning_rate", "tokens_per_step", "mask_rate", "unit", "seed")}
-    config = dataclasses.replace(RECIPES[options.recipe], **{name: value for name, value in changes.items() if value is not None})
-    corpus = Corpus.from_files(options.files)
-    studio.models.tokenizer(options.model)  # an unknown model is refused before a run folder is made
-    return corpus, options.model, config, options.held_out, config.seed
-
-
-def _run_to_resume(options: argparse.Namespace):
-    """The run in the folder. Raises UserError when there is none, when it has ended, or when texts or another folder are named too."""
-    from mlm_gui.services.run import RESUMABLE_STATES, Run
-
-    if options.files or options.out:
-        raise UserError("The command was not understood.", "A run goes on with its own text, in its own folder.", "Give --resume FOLDER alone.")
-    folder = options.resume.absolute()
-    if not folder.is_dir():
-        raise UserError(f"There is no run in {folder}.", "That folder is not there.", "See `mlm-gui runs` for the folders of your runs.")
-    run = Run(folder)
-    run.sound_job()
-    if run.state not in RESUMABLE_STATES:
-        raise UserError(f"The run in {folder} cannot go on.", f"It is {run.state}.", "Choose one that was interrupted, paused or stopped.")
-    return run
-
-
-def _train_along(studio, options: argparse.Namespace) -> None:
-    """One of the further processes of `accelerate launch`: it computes its part of every step; the first process writes the folder and speaks."""
-    from mlm_gui.core.training import Training
-    from mlm_gui.services.run import Run
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the first process hears it and all end after the same step
-    state, warm_again_after = None, 0
-    if options.resume:
-        run = Run(options.resume.absolute())
-        job, (state, _) = run.sound_job(), run.checkpoints.newest_whole()
-        warm_again_after, asked = job.warm_again_after, (run.corpus, job.model, job.config, job.held_out, job.split_seed)
-    else:
-        asked = _asked(studio, options)
-    corpus, model, config, held_out, split_seed = asked
-    training = Training(studio.models.load(model), corpus.split(held_out, split_seed), config, warm_again_after=warm_again_after)
-    if state is not None:
-        training.restore(state)
-    for _ in training.events():
-        pass
-
-
-def _follow(options: argparse.Namespace, run, events) -> None:
-    """Shows the events of a run as they come: JSON lines, or a bar and a summary."""
-    from tqdm import tqdm
-
-    from mlm_gui.core.events import Examined, PassedOver, Resumed, Started, Stepped, as_record
-
-    bar, verdict = None, ""
-    for event in events:
-        if isinstance(event, Examined):
-            verdict = event.sentence
-        if options.json:
-            _print(as_record(event))
-        elif isinstance(event, (Started, Resumed)):
-            bar = tqdm(total=event.total_steps, initial=getattr(event, "step", 0), unit="step", file=sys.stderr)
-        elif isinstance(event, PassedOver):
-            print(event.why, file=sys.stderr)
-        elif isinstance(event, Stepped) and bar is not None:
-            bar.set_postfix(epoch=f"{event.epoch:.1f}", loss=f"{event.loss:.2f}", refresh=False)
-            bar.update()
-    if bar is not None:
-        bar.close()
-    history = run.history()
-    if not options.json and history.kept and not history.paused:
-        before, after = history.evaluations[0], history.kept
-        print(
-            f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} tokens, all of them hidden, the same both times); {after.seconds:.0f} s."
-        )
-        print(f"First guess right: {before.top1:.1%} before, {after.top1:.1%} after.")
-        print(verdict or f"No exam was sat; `mlm-gui exam {run.folder}` does it.")
-        print(f"The model is in {run.model_folder}")
-
-
-def _fill(options: argparse.Namespace) -> None:
-    models = _studio(options).models
-    names = [name for name in (options.model, options.against) if name]
-    answers = [models.fill(name, options.text, options.top) for name in names]
-    together = [models.fill_jointly(name, options.text, options.top).joint for name in names] if options.joint else []
-    if options.json:
-        record = dict(zip(("blanks", "against"), ([dataclasses.asdict(blank) for blank in blanks] for blanks in answers), strict=False))
-        joint = ([{"tokens": one.tokens, "probability": one.probability} for one in fillings] for fillings in together)
-        _print({**record, **dict(zip(("joint", "against_joint"), joint, strict=False))})
-        return
-    for name, blanks in zip((options.model, options.against), answers, strict=False):
-        for number, blank in enumerate(blanks, start=1):
-            print(f"{name}, blank {number}: " + ", ".join(f"{guess.token} {guess.probability:.1%}" for guess in blank.guesses))
-    for name, fillings in zip(names, together, strict=False):
-        print(f"{name}, together: " + ", ".join(f"{' … '.join(one.tokens)} {one.probability:.2%}" for one in fillings))
-
-
-def _exam(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    from mlm_gui.services.exams import as_record, examine_again, read_exam
-    from mlm_gui.services.runs import Run
-
-    studio = _studio(options)
-    run = studio.runs.find(options.run.removeprefix("run:")) if options.run.startswith("run:") else Run(Path(options.run).absolute())
-    if run is None or run.job is None:
-        raise UserError(
-            f"There is no run in {options.run}.", "It holds no readable job.json.", "Give a run folder, or run:ID as `mlm-gui runs` lists it."
-        )
-    report = None if options.again else read_exam(run.folder)
-    if report is None:
-        with tqdm(total=100, unit="%", file=sys.stderr, disable=options.json, bar_format="{l_bar}{bar}| {elapsed}") as bar:
-            report = examine_again(run, studio.models.load, lambda share: bool(bar.update(round(100 * share) - bar.n) or True))
-    if options.json:
-        _print(as_record(report))
-        return
-    print(report.sentence)
-    for text, pairing in (("unseen text", report.unseen), ("general English", report.forgetting)):
-        print(f"{text}: {pairing.num_masks:,} blanks in {pairing.num_units} paragraphs, {len(pairing.seeds)} draws, p = {pairing.p_value:.4f}")
-        for name, figures in (("base", pairing.base), ("tuned", pairing.tuned)):
-            low, high = figures.interval
-            right = f"first guess right {figures.top1:.1%}, among five {figures.top5:.1%}"
-            print(f"  {name:<5}  loss {figures.loss:.3f} ({low:.3f} to {high:.3f})  masked-token perplexity {figures.perplexity:.1f}  {right}")
-    cloze = report.cloze
-    print(f"Key words of unseen sentences, right at the first guess: base {cloze.base_right[0]}, tuned {cloze.tuned_right[0]} of {len(cloze.items)}.")
-
-
-def _runs(options: argparse.Namespace) -> None:
-    runs = _studio(options).runs.all()
-    for run in runs:
-        history, job = run.history(), run.job
-        record = {
-            "id": run.id,
-            "state": run.state,
-            "name": job.name if job else None,
-            "model": job.model if job else None,
-            "created": job.created if job else None,
-            "steps": history.num_steps,
-            "loss_before": history.evaluations[0].loss if history.evaluations else None,
-            "loss_after": history.kept.loss if history.kept else None,
-            "safe_step": run.safe_step,
-            "findings": run.findings,
-            "folder": str(run.folder),
-        }
-        if options.json:
-            _print(record)
-        else:
-            print(f"{record['id']}  {record['state']:<11}  {record['steps']:>6} steps  {record['name'] or 'unreadable'}")
-            for finding in run.findings:
-                print(f"    {finding}")
-    if not runs and not options.json:
-        print("There are no runs yet.")
 
 
 if __name__ == "__main__":

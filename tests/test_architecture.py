@@ -12,7 +12,7 @@ import mlm_gui
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlm_gui"
-ROOMS = ("errors", "core", "services", "ui", "__main__")
+ROOMS = ("errors", "core", "services", "ui", "commands", "__main__")
 """From the ground up; a module imports from its own room and the ones before it."""
 FORBIDDEN = {
     "errors": {"gradio", "plotly", "torch", "transformers", "threading"},
