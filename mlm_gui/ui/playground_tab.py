@@ -75,7 +75,7 @@ def build(studio: Studio, session: Session, training: TrainingTab) -> Playground
             elem_id="compare-sentence",
         )
         words = blanker("Click a word to hide it", value=words_of(FIRST_SENTENCE), elem_id="compare-words")
-        which = gr.Radio([], label="blank", visible=False, elem_id="compare-which")
+        which = gr.Radio(blank_names(MAX_WORDS), label="blank", visible=False, elem_id="compare-which")
     with gr.Row(elem_classes="two"):
         with gr.Column(elem_classes="card", min_width=300):
             base = bars("Guesses of the base model", value=nothing("Base", "base"), elem_id="compare-base")
@@ -134,7 +134,7 @@ def ask(studio: Studio, visitor: str, run_id: str, sentence: str, words: dict, w
     """Both models' guesses for the chosen blank, and what moved."""
     blanks = blanks_of(sentence, words)
     view, num_blanks = words_of(sentence, blanks), sum(blanks)
-    numbers = [f"blank {number}" for number in range(1, num_blanks + 1)]
+    numbers = blank_names(num_blanks)
     place = numbers.index(which) if which in numbers else 0
     radio = gr.Radio(numbers, value=numbers[place] if numbers else None, visible=num_blanks > 1)
     if not num_blanks:
@@ -158,6 +158,11 @@ def ask(studio: Studio, visitor: str, run_id: str, sentence: str, words: dict, w
         guesses(f"Tuned · {run.job.name}", "tuned", both.tuned[place]),
         shifts(both.shifts[place]),
     )
+
+
+def blank_names(count: int) -> list[str]:
+    """The blanks as the page calls them. A server that was started again knows them all, so that a page that stayed open is not refused."""
+    return [f"blank {number}" for number in range(1, count + 1)]
 
 
 def words_of(sentence: str, blanks: list[bool] | None = None) -> dict:
