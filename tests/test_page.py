@@ -158,3 +158,8 @@ def test_a_hosted_server_bounds_steps_and_its_whole_queue(tmp_path, corpus, monk
     with pytest.raises(UserError, match="Too many runs"):
         training_tab.start_run(studio, "c" * 32, text_id, "starter", 10, 0, "", *settings.values())
     assert {run.job.config.max_steps for run in studio.runs.all()} == {HOSTED.max_steps}
+
+
+def test_a_server_that_was_started_again_takes_the_blank_that_an_open_page_chose(studio):
+    (which,) = (block for block in app.build(studio).blocks.values() if getattr(block, "elem_id", None) == "compare-which")
+    assert which.preprocess("blank 2") == "blank 2" and which.preprocess(None) is None

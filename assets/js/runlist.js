@@ -37,7 +37,7 @@ const render = () => {
     say(state.firstChild, item.mark);
     say(state.lastChild, item.state);
     while (row.children.length > 3 + item.cells.length) row.lastChild.remove();
-    item.cells.forEach((text, index) => { if (!row.children[3 + index]) row.append(make('td')); say(row.children[3 + index], text); });
+    item.cells.forEach((text, index) => { if (!row.children[3 + index]) row.append(make('td')); row.children[3 + index].dataset.head = value.head[index] || ''; say(row.children[3 + index], text); });
   });
 };
 watch('value', render);

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from mlm_gui.core import checks
+from mlm_gui.core.filling import MAX_BLANKS
 from mlm_gui.core.memory import stands_in
 from mlm_gui.core.shift import Shift
 from mlm_gui.services.exams import learned_from
@@ -15,7 +16,7 @@ from mlm_gui.ui.bars import bars
 from mlm_gui.ui.blanker import blanker
 from mlm_gui.ui.cautions import cautions
 from mlm_gui.ui.pairs import ITS_OWN_BASE, called, guesses, pair, run_of
-from mlm_gui.ui.questions import FIRST_SENTENCE, blanks_of, forget, question_of, remember, words_of
+from mlm_gui.ui.questions import FIRST_SENTENCE, blank_names, blanks_of, forget, question_of, remember, words_of
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.training_tab import TrainingTab, model_choices
 from mlm_gui.ui.wiring import INFERENCE, on
@@ -62,7 +63,7 @@ def build(studio: Studio, session: Session, questions: gr.BrowserState, training
             elem_id="compare-sentence",
         )
         words = blanker("Click a word to hide it", value=words_of(FIRST_SENTENCE), elem_id="compare-words")
-        which = gr.Radio([], label="blank", visible=False, elem_id="compare-which")
+        which = gr.Radio(blank_names(MAX_BLANKS), label="blank", visible=False, elem_id="compare-which")
     warned = cautions("Keep in mind", elem_id="compare-cautions")
     with gr.Row(elem_classes="two"):
         with gr.Column(elem_classes="card", min_width=300):
@@ -177,7 +178,7 @@ def ask(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, word
     """Both models' guesses for the chosen blank, what moved, and what to keep in mind."""
     blanks = blanks_of(sentence, words)
     view, num_blanks = words_of(sentence, blanks), sum(blanks)
-    numbers = [f"blank {number}" for number in range(1, num_blanks + 1)]
+    numbers = blank_names(num_blanks)
     place = numbers.index(which) if which in numbers else 0
     radio = gr.Radio(numbers, value=numbers[place] if numbers else None, visible=num_blanks > 1)
     if not num_blanks:

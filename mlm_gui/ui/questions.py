@@ -49,6 +49,11 @@ def question_of(sentence: str, blanks: list[bool]) -> str:
     return "".join([*parts, sentence[end:]])
 
 
+def blank_names(count: int) -> list[str]:
+    """The blanks as the page calls them. A server that was started again knows them all, so that a page that stayed open is not refused."""
+    return [f"blank {number}" for number in range(1, count + 1)]
+
+
 def remember(studio: Studio, questions: object, sentence: str, words: object) -> tuple[list[str], gr.Dropdown]:
     """Puts the question first among those asked before; each stands there once, with ___ for its blanks."""
     asked = question_of(sentence, blanks_of(sentence, words)).replace(BLANK_MARK, "___") if isinstance(sentence, str) else ""

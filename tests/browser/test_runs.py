@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import expect
 from test_main_job import POINTS, bring, choose_settings
 
+from mlm_gui.core.config import TrainConfig
 from mlm_gui.services.studio import Studio
 
 PLOT = "document.querySelector('#train-chart .js-plotly-plot')"
@@ -84,6 +85,31 @@ def test_runs_are_compared_renamed_and_deleted(page, served):
     page.click("#runs-sure")
     expect(page.locator("#runs-list")).not_to_contain_text("A name of my own")
     assert len(studio.runs.all()) == before - 1
+
+
+def test_the_empty_chart_speaks_before_the_drawing_library_is_there(open_page):
+    page = open_page("/?tab=text")
+    page.route("**/plotly.min.js", lambda route: None)  # neither answered nor refused: on its way for ever
+    page.goto(page.url.replace("tab=text", "tab=train"))
+    expect(page.locator("#train-chart .empty")).to_contain_text("press Start training")
+    assert page.evaluate("typeof Plotly") == "undefined"
+
+
+def test_the_list_of_runs_answers_to_the_keyboard_and_fits_a_phone(open_page, served, corpus):
+    _, studio = served
+    run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0, "", "a run of a name that is long enough to need two lines")
+    page = open_page("/?tab=runs", viewport={"width": 390, "height": 844})
+    row = page.locator(f"#runs-list tr[data-run='{run.id}']")
+    box = row.locator("input")
+    box.focus()
+    page.keyboard.press("Space")
+    expect(page.locator("#runs-name input")).to_have_value(run.job.name)
+    expect(box).to_be_focused()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.keyboard.press("Tab")
+    expect(row.locator("button")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#train-chart .note")).to_contain_text("nothing was safe yet")
 
 
 class Server:
