@@ -21,7 +21,7 @@ from mlm_gui.core.verdict import examination
 from mlm_gui.services.limits import LAPTOP
 from mlm_gui.services.studio import Studio
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)  # two workers share two cores
 
 
 @pytest.fixture(scope="session")

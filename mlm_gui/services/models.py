@@ -3,8 +3,9 @@
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from mlm_gui.core import checks
 from mlm_gui.core.filling import Blank, Comparison, compare, fill, predict
@@ -20,6 +21,7 @@ from mlm_gui.services.runs import Runs
 KEPT_MODELS = 3
 """Loaded models kept in memory; the one unused longest goes first."""
 KEPT_TOKENIZERS = 8
+Made = TypeVar("Made")
 
 
 class Models:
@@ -56,12 +58,12 @@ class Models:
 
     def load(self, name: str) -> MaskedLM:
         """A fresh model for training: nobody else holds it."""
-        return self._named(MaskedLM.load(self.resolve(name)), name)
+        return self._named(_by_name(MaskedLM.load, self.resolve(name), name), name)
 
     def tokenizer(self, name: str):
         """The tokenizer alone, for drawing masks and counting."""
         key = self.resolve(name)
-        tokenizer = self._tokenizers.get(key) or load_tokenizer(key)
+        tokenizer = self._tokenizers.get(key) or _by_name(load_tokenizer, key, name)
         with self._keeping:
             self._tokenizers[key] = tokenizer
             while len(self._tokenizers) > KEPT_TOKENIZERS:
@@ -113,7 +115,7 @@ class Models:
         if self._versions.get(key) != version:  # a run went on and saved another model in the same place
             self._loaded.pop(key, None)
         if key not in self._loaded:
-            self._loaded[key], self._versions[key] = self._named(MaskedLM.load(key), name), version
+            self._loaded[key], self._versions[key] = self._named(_by_name(MaskedLM.load, key, name), name), version
             while len(self._loaded) > KEPT_MODELS:
                 self._loaded.popitem(last=False)
         self._loaded.move_to_end(key)
@@ -123,6 +125,14 @@ class Models:
     def _named(lm: MaskedLM, name: str) -> MaskedLM:
         lm.name = name
         return lm
+
+
+def _by_name(load: Callable[[str], Made], place: str, name: str) -> Made:
+    """What `load` makes of the model in this place; its complaints speak of the name that was asked for, not of the server's folders."""
+    try:
+        return load(place)
+    except UserError as error:
+        raise UserError(*(part.replace(place, name) for part in error.args)) from error
 
 
 def _version(place: str) -> int:

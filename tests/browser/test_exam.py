@@ -22,7 +22,7 @@ def test_a_run_ends_with_a_verdict_on_the_exam_tab(page, served):
     box.fill("6")
     box.blur()
     page.click("#train-start")
-    expect(page.locator("#train-start")).to_contain_text("Training")
+    expect(page.locator("#train-stop")).to_be_enabled()
     page.click("#tab-exam-button")
     sentence = page.locator("#exam-verdict .sentence")
     expect(sentence).to_have_text(VERDICT, timeout=60_000)

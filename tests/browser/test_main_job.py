@@ -56,6 +56,7 @@ def test_a_person_teaches_the_starter_a_text_and_takes_the_model_away(page, serv
 
     page.click("#tab-compare-button")
     page.fill("#compare-sentence textarea", "Leave the pods on the ___ until they rattle.")
+    expect(page.locator("#compare-words")).to_contain_text("rattle")  # words and guesses arrive together
     for side in ("base", "tuned"):
         expect(page.locator(f"#compare-{side} li")).to_have_count(5)
     guesses = [page.locator(f"#compare-{side} li").all_inner_texts() for side in ("base", "tuned")]

@@ -51,6 +51,8 @@ def test_rolling_again_and_moving_to_another_pass_draw_anew_and_the_tutorial_s_b
     lab.wait_for_function(f"{FATES} !== {first!r}")
     lab.click("#mask-more button >> nth=0")
     epoch = lab.locator("#mask-epoch input[type=number]")
+    expect(epoch).to_be_visible()  # before that the accordion is still being built, and what is typed is lost
+    expect(epoch).to_have_value("1")
     second = lab.evaluate(FATES)
     epoch.fill("2")
     lab.wait_for_function(f"{FATES} !== {second!r}")

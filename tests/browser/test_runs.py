@@ -159,6 +159,14 @@ def test_a_killed_server_s_run_goes_on_with_one_click_in_the_page_that_stayed_op
     server.kill()
     expect(page.locator("#train-chart .note")).to_contain_text("Connection lost")
     server.start()
+    page.wait_for_function(  # Gradio may load the page anew once it finds the server again, and then shows the first tab
+        """() => {
+            if (document.querySelector('#train-go-on')?.textContent.includes('from step')) return true;
+            document.querySelector('#tab-train-button')?.click();
+            return false;
+        }""",
+        polling=500,
+    )
     expect(page.locator("#train-chart .note")).to_contain_text(f"safe up to step {run.safe_step:,}")
     expect(page.locator("#train-go-on")).to_have_text(f"Go on from step {run.safe_step:,}")
     broken_off = run.history().num_steps

@@ -100,3 +100,16 @@ def test_on_a_hosted_server_everyone_sees_only_their_own_runs(studio, corpus, tm
         run = house.runs.create(corpus, "starter", TrainConfig(), 0.1, 0, owner="ann")
         assert house.visible(run.id, "ann") is run and house.visible_runs("ann") == [run]
         assert (house.visible(run.id, "bob") is run) is others and bool(house.visible_runs("bob")) is others
+
+
+def test_a_run_whose_model_is_damaged_is_spoken_of_by_its_name(studio, corpus, lm):
+    from mlm_gui.core.config import TrainConfig
+
+    run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0)
+    lm.save(run.model_folder)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        (run.model_folder / file).unlink()
+    for ask in (studio.models.tokenizer, studio.models.load, lambda name: studio.models.fill(name, "a ___", 1)):
+        with pytest.raises(UserError) as caught:
+            ask(f"run:{run.id}")
+        assert str(studio.home) not in str(caught.value) and run.id in str(caught.value)
