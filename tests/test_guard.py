@@ -97,3 +97,11 @@ def test_no_malformed_post_is_answered_with_a_server_error(client):
 def test_a_hosted_server_leaves_names_to_its_proxy(tmp_path):
     with client_of(tmp_path, HOSTED) as hosted:
         assert hosted.get("/", headers={"host": "somebody-studio.hf.space"}).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_an_address_is_refused_in_any_encoding(client, encoding, kind):
+    body = json.dumps({"data": [[{"path": "http://169.254.169.254/x", "meta": {"_type": "gradio.FileData"}}]], "fn_index": 0, "session_hash": "a"})
+    answer = client.post("/gradio_api/queue/join", content=body.encode(encoding), headers={"content-type": kind})
+    assert "nothing is fetched" in sentences(answer)

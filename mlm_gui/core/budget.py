@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from mlm_gui.core.draw import TUTORIAL_LENGTH
+from mlm_gui.core.tokens import parts_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def tutorial_budget(paragraphs: Sequence[str], tokenizer, rate: float = 0.15, se
     Its draw protects [CLS], [SEP] and [PAD], or what this tokenizer has in their place.
     """
     length = min(TUTORIAL_LENGTH, tokenizer.model_max_length)
-    rows = tokenizer(list(paragraphs), truncation=True, max_length=length, return_attention_mask=False, return_token_type_ids=False)["input_ids"]
+    rows = [parts[0].ids for parts in parts_of(paragraphs, tokenizer, length)]
     ids = torch.tensor([token_id for row in rows for token_id in row])
     marks = [token_id for token_id in (tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id) if token_id is not None]
     special = torch.isin(ids, torch.tensor(marks))

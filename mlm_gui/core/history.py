@@ -70,7 +70,7 @@ class History:
         elif isinstance(event, Probed):
             self.probed = [answers for answers in self.probed if answers.step != event.step] + [event]
         elif isinstance(event, Saved):
-            self.saved = event
+            self.saved, self.examined = event, None
         elif isinstance(event, Checkpointed):
             self.checkpointed = event
         elif isinstance(event, PassedOver):
@@ -107,6 +107,13 @@ class History:
         self._steps.append(step)
         self.losses.append(loss)
         self.smoothed.append(self._average / (1 - (1 - 1 / SMOOTHING_STEPS) ** len(self.losses)))
+
+    @property
+    def curve(self) -> tuple[list[int], list[float], list[float]]:
+        """Steps, their losses and their smoothed losses, as long as each other even while a step is being added."""
+        steps, losses, smoothed = list(self._steps), list(self.losses), list(self.smoothed)
+        shortest = min(len(steps), len(losses), len(smoothed))
+        return steps[:shortest], losses[:shortest], smoothed[:shortest]
 
     @property
     def num_steps(self) -> int:

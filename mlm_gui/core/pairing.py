@@ -11,7 +11,7 @@ from mlm_gui.core.duplicates import groups_of
 from mlm_gui.core.exam import EXAM_POLICY, Exam, perplexity, tally
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.resampling import bootstrap_means, percentile_interval, sign_flip_p_value
-from mlm_gui.core.tokens import tokenize
+from mlm_gui.core.tokens import parts_of, tokenize
 from mlm_gui.errors import UserError
 
 BETTER, SAME, WORSE = "better", "no measurable change", "worse"
@@ -120,9 +120,9 @@ def _figures(means: list[float], intervals: list[Interval]) -> Figures:
 
 def _units(paragraphs: Sequence[str], tokenizer, max_length: int) -> np.ndarray:
     """int64 [S]: for each sequence that `tokenize` makes, the number of its unit; the parts of a long paragraph, and near-duplicates, share one."""
-    encoded = tokenizer(list(paragraphs), truncation=True, max_length=max_length, stride=0, return_overflowing_tokens=True)
+    num_parts = [len(parts) for parts in parts_of(paragraphs, tokenizer, max_length)]
     _, group = np.unique(groups_of(paragraphs), return_inverse=True)
-    return group[np.asarray(encoded["overflow_to_sample_mapping"])]
+    return np.repeat(group, num_parts)
 
 
 def scaled(steps: Generator[float, None, Result], start: float, end: float) -> Generator[float, None, Result]:

@@ -29,10 +29,12 @@ class Plan:
     def of(cls, lm: MaskedLM, paragraphs: Sequence[str], config: TrainConfig, folder: Path | None = None) -> "Plan":
         """The plan of training `lm` on these paragraphs; a sequence that has nothing to hide takes no part. folder: see `Pieces`."""
 
-        def cut(some: Sequence[str]) -> TokenStore:
-            return tokenize(some, lm.tokenizer, lm.max_length, cut=config.as_taught).where(lambda ids: bool(lm.vocabulary.maskable(ids).any()))
+        tokenizer, vocabulary, max_length = lm.tokenizer, lm.vocabulary, lm.max_length  # a plan may be kept longer than the model
 
-        return cls(Pieces(paragraphs, cut, folder, whole=config.as_taught), lm.vocabulary, config, lm.max_length if config.as_taught else 0)
+        def cut(some: Sequence[str]) -> TokenStore:
+            return tokenize(some, tokenizer, max_length, cut=config.as_taught).where(lambda ids: bool(vocabulary.maskable(ids).any()))
+
+        return cls(Pieces(paragraphs, cut, folder, whole=config.as_taught), vocabulary, config, max_length if config.as_taught else 0)
 
     @cached_property
     def total_steps(self) -> int:

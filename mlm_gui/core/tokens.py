@@ -1,5 +1,6 @@
 """Paragraphs -> token ids, laid end to end without padding, and the packs a step is made of."""
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,30 +96,43 @@ def tokenize(paragraphs: Sequence[str], tokenizer, max_length: int, cut: bool = 
 
     The tokenizer adds its own special tokens to every sequence. Raises UserError for a tokenizer without a fast version.
     """
+    _check_is_fast(tokenizer)
+    entries = tokenizer.get_vocab()
+    starts_word = np.zeros(max(entries.values(), default=0) + 1, dtype=bool)
+    starts_word[[token_id for token, token_id in entries.items() if token.startswith(WORD_STARTS)]] = True
+    rows, continued = [], []
+    for parts in parts_of(paragraphs, tokenizer, max_length):
+        for encoding in parts[:1] if cut else parts:
+            rows.append(np.asarray(encoding.ids, dtype=np.int32))
+            continued.append(_continues(encoding.word_ids) & ~starts_word[rows[-1]])
+    return _laid_end_to_end(rows, continued)
+
+
+def parts_of(paragraphs: Sequence[str], tokenizer, max_length: int) -> Iterator[list]:
+    """For each paragraph its encodings: one, or several of `max_length` tokens where it is longer. Raises UserError as `tokenize` does.
+
+    A tokenizer remembers the limit it was last called with, and others may be using this one: cutting is done by a copy.
+    """
+    _check_is_fast(tokenizer)
+    options = {"return_attention_mask": False, "return_token_type_ids": False}
+    cutting = None
+    for start in range(0, len(paragraphs), PARAGRAPHS_PER_CALL):
+        some = list(paragraphs[start : start + PARAGRAPHS_PER_CALL])
+        for paragraph, encoding in zip(some, tokenizer(some, verbose=False, **options).encodings, strict=True):
+            if len(encoding.ids) <= max_length:
+                yield [encoding]
+                continue
+            cutting = cutting or copy.deepcopy(tokenizer)
+            yield cutting([paragraph], truncation=True, max_length=max_length, stride=0, return_overflowing_tokens=True, **options).encodings
+
+
+def _check_is_fast(tokenizer) -> None:
     if not tokenizer.is_fast:
         raise UserError(
             "This model's tokenizer cannot be used.",
             "It has no fast version, which splitting long paragraphs without loss needs.",
             "Choose a model that ships a tokenizer.json file.",
         )
-    entries = tokenizer.get_vocab()
-    starts_word = np.zeros(max(entries.values(), default=0) + 1, dtype=bool)
-    starts_word[[token_id for token, token_id in entries.items() if token.startswith(WORD_STARTS)]] = True
-    rows, continued = [], []
-    for start in range(0, len(paragraphs), PARAGRAPHS_PER_CALL):
-        encodings = tokenizer(
-            list(paragraphs[start : start + PARAGRAPHS_PER_CALL]),
-            truncation=True,
-            max_length=max_length,
-            stride=0,
-            return_overflowing_tokens=not cut,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-        ).encodings
-        for encoding in encodings:
-            rows.append(np.asarray(encoding.ids, dtype=np.int32))
-            continued.append(_continues(encoding.word_ids) & ~starts_word[rows[-1]])
-    return _laid_end_to_end(rows, continued)
 
 
 def _continues(word_ids: list[int | None]) -> np.ndarray:

@@ -133,7 +133,7 @@ class Training:
     def _is_over(self) -> bool:
         """True when the run was asked to stop, on any of its processes, or has stopped getting better."""
         if self._device.total(torch.tensor([float(self._stop())], device=self.lm.device)).item():
-            self.reason = "stopped"
+            self.reason = "stopped" if self.reason == "done" else self.reason
         return self.reason != "done"
 
     def _find_gradient(self, pack: Pack, batch: MaskedBatch) -> float | None:
@@ -197,7 +197,7 @@ class Training:
         self._scored, self._worse = self.step, self._worse + 1
         if score.loss < self.best_loss:
             self.best_loss, self.best_step, self._worse = score.loss, self.step, 0
-        if self.config.patience and self._worse >= self.config.patience:
+        if self.config.patience and self._worse >= self.config.patience and self.step < self.total_steps:
             self.reason = "early"
         return Evaluated(self.step, score.loss, score.perplexity, score.top1, score.top5, score.num_masks, self.seconds)
 
@@ -237,6 +237,8 @@ class Training:
             setattr(self, name, number)
         if self.step == self._warm_again_after:
             self._worse = 0
+        if self.config.patience and self._worse >= self.config.patience:
+            self.reason = "early"  # it had ended, and was only being saved
 
 
 _COUNTERS = ("step", "parts", "best_loss", "best_step", "_seconds", "_scored", "_worse", "_timed_seconds", "_timed_tokens")

@@ -7,6 +7,7 @@ import math
 import time
 import typing
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from mlm_gui.core.documents import Split
@@ -20,6 +21,7 @@ from mlm_gui.services.run import LIVE_STATES
 from mlm_gui.services.store import ID, corpus_from_json, write_whole
 
 log = logging.getLogger(__name__)
+EXAM_FILE = "exam.json"
 VERSION = 1
 """Of exam.json; a file of another version counts as no exam, and the exam can be sat again."""
 
@@ -48,7 +50,7 @@ def examine(run, load: Callable[[str], MaskedLM], tuned: MaskedLM, split: Split,
     base.model.to(tuned.device)
     report = finished(examination(base, tuned, material_of(run, split), history.latest.seconds if history.latest else 0.0), go_on)
     if report:
-        write_whole(run.folder / "exam.json", json.dumps({"version": VERSION, **dataclasses.asdict(report)}, ensure_ascii=False, indent=1))
+        write_whole(run.folder / EXAM_FILE, json.dumps({"version": VERSION, **dataclasses.asdict(report)}, ensure_ascii=False, indent=1))
         write_whole(run.model_folder / "README.md", model_card(run.job, history, report))
     return report
 
@@ -118,6 +120,12 @@ def learned_from(folder: Path) -> tuple[str, ...]:
     return tuple(paragraphs)
 
 
+@lru_cache(maxsize=8)
+def learned_by(folder: Path) -> tuple[str, ...]:
+    """As `learned_from`, kept for the next question: what a run learned from never changes."""
+    return learned_from(folder)
+
+
 def num_seen(paragraphs: Sequence[str], learned: Sequence[str]) -> int:
     """How many of `paragraphs` stand in `learned`, word for word or nearly."""
     pairs = near_duplicates((*learned, *paragraphs)) if learned else ()
@@ -142,7 +150,7 @@ def _parents_text(folder: Path, model: str) -> tuple[str, ...]:
 def read_exam(folder: Path) -> Report | None:
     """The exam of a run folder; None when there is none, or its file is damaged or of another version."""
     try:
-        record = json.loads((folder / "exam.json").read_text(encoding="utf-8"))
+        record = json.loads((folder / EXAM_FILE).read_text(encoding="utf-8"))
         return _rebuilt(Report, record) if record.pop("version") == VERSION else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

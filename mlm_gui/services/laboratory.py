@@ -36,7 +36,7 @@ class Laboratory:
         if job is None:
             raise UserError("This run cannot be shown.", "Its folder is damaged: job.json is missing or unreadable.", "Choose another run.")
         return self._once(
-            ("plan", run.id),
+            ("plan", run.id, job.config),
             lambda: Plan.of(self._models.borrow(job.model), run.corpus.split(job.held_out, job.split_seed).train, job.config),
         )
 

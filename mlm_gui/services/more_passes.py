@@ -29,5 +29,6 @@ def continue_for(run: Run, more_epochs: int, limits: Limits = LAPTOP) -> None:
     if config.epochs > limits.max_epochs or config.max_steps > limits.max_steps:
         allowed = f"With them it comes to {config.epochs} passes; this server allows {limits.max_epochs}, and {limits.max_steps:,} steps."
         raise UserError("This run was not given more passes.", allowed, "Choose fewer, or start a new run from its model.")
-    run.append(Paused(step, history.latest.seconds))
+    seconds = history.latest.seconds
     run.rewrite(replace(job, config=config, warm_again_after=step))
+    run.append(Paused(step, seconds))

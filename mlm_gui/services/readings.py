@@ -34,6 +34,8 @@ class Reading(Errand):
 
     paragraphs: tuple[str, ...] = ()
     words: list[ReadWord] = field(default_factory=list)
+    models: tuple[str, str] = ("", "")
+    """Names of base and tuned."""
     num_words: int = 0
     """Words of the whole text."""
 
@@ -60,7 +62,7 @@ class Readings(Errands):
                 f"It has {num_words:,} words and signs, and the limit here is {self._limits.max_surprise_words:,}.",
                 "Paste a part of it.",
             )
-        reading = Reading(owner, corpus.name, paragraphs=paragraphs, num_words=max(1, num_words))
+        reading = Reading(owner, corpus.name, paragraphs=paragraphs, models=(base, tuned), num_words=max(1, num_words))
         return self.start(reading, lambda go_on: self._read(reading, base, tuned, go_on))
 
     def _read(self, reading: Reading, base: str, tuned: str, go_on: Callable[[float], bool]) -> bool | None:

@@ -202,7 +202,7 @@ class Run:
     def hold(self) -> None:
         """Takes the folder for this process. Raises UserError when another one works in it, or it cannot be written."""
         try:
-            self.queue_lock.acquire(timeout=0)
+            self.queue_lock.acquire(timeout=0.5)  # whoever looks at the state holds it for a moment
         except Timeout:
             raise UserError("This run is being trained already.", "Another program works in its folder.", "Wait until it ends.") from None
         except OSError as error:

@@ -19,7 +19,7 @@ from mlm_gui.core.training import Training, is_finite
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
 from mlm_gui.services.checkpoints import CannotWrite, cannot_write
-from mlm_gui.services.exams import sit_exam
+from mlm_gui.services.exams import EXAM_FILE, sit_exam
 from mlm_gui.services.run import LIVE_STATES, Run
 from mlm_gui.services.store import ID, new_id, write_whole
 
@@ -173,6 +173,7 @@ class _Work:
     def save(self, lm: MaskedLM, step: int) -> Saved:
         """The model and its card. Raises CannotWrite."""
         try:
+            (self.run.folder / EXAM_FILE).unlink(missing_ok=True)  # it was of another model
             lm.save(self.run.model_folder)
         except (OSError, SafetensorError) as error:
             raise cannot_write("The model could not be written.", error) from error

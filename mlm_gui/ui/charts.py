@@ -63,11 +63,13 @@ def loss_chart(history: History, max_points: int = MAX_POINTS) -> go.Figure:
 
 def loss_points(history: History, max_points: int = MAX_POINTS) -> dict[str, dict[str, list]]:
     """x and y of the three lines of `loss_chart`, by the number of the trace."""
-    stride = _stride(history.num_steps, max_points)
-    ends = range(stride, history.num_steps + 1, stride)
+    steps, losses, smoothed = history.curve
+    stride = _stride(len(steps), max_points)
+    ends = range(stride, len(steps) + 1, stride)
+    x = [steps[end - 1] for end in ends]
     return {
-        "0": {"x": list(ends), "y": [round(sum(history.losses[end - stride : end]) / stride, 4) for end in ends]},
-        "1": {"x": list(ends), "y": [round(history.smoothed[end - 1], 4) for end in ends]},
+        "0": {"x": x, "y": [round(sum(losses[end - stride : end]) / stride, 4) for end in ends]},
+        "1": {"x": x, "y": [round(smoothed[end - 1], 4) for end in ends]},
         "2": {"x": [score.step for score in history.evaluations], "y": [round(score.loss, 4) for score in history.evaluations]},
     }
 
@@ -77,7 +79,7 @@ def new_points(history: History, known: object, max_points: int = MAX_POINTS) ->
 
     Lines are replaced only when the chart is new, they had to be thinned anew, or the run went back to a checkpoint.
     """
-    now = [history.num_steps, len(history.evaluations), len(history.turns)]
+    now = [len(history.losses), len(history.evaluations), len(history.turns)]
     points = loss_points(history, max_points)
     fits = (
         isinstance(known, list)
@@ -106,18 +108,18 @@ def turn_marks(history: History, most: int = 8) -> list[dict]:
 def loss_table(history: History, most: int | None = 50) -> tuple[list[str], list[list]]:
     """The numbers of the chart: the column heads, and one row a step; with `most`, about that many, evenly chosen and with the evaluations first."""
     scores = {score.step: score for score in history.evaluations}
-    steps = sorted({*range(1, history.num_steps + 1), *scores})
+    trained = {step: pair for step, *pair in zip(*history.curve, strict=True)}
+    steps = sorted({*trained, *scores})
     if most and len(steps) > most:
         tested = _evenly(sorted(scores), most // 2)
         steps = sorted({*tested, *_evenly(steps, most - len(tested))})
     rows = []
     for step in steps:
-        trained = 0 < step <= len(history.losses)
         score = scores.get(step)
         rows.append(
             [
                 step,
-                *([round(history.losses[step - 1], 4), round(history.smoothed[step - 1], 4)] if trained else ["", ""]),
+                *(map(lambda loss: round(loss, 4), trained[step]) if step in trained else ("", "")),
                 *([round(score.loss, 4), round(score.perplexity, 2), round(score.top1, 4)] if score else ["", "", ""]),
             ]
         )

@@ -35,7 +35,7 @@ class Guard:
         try:
             self._check_sender(scope)
             if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not scope["path"].rstrip("/").endswith("/upload"):
-                receive = await self._checked_body(receive)
+                receive = await self._checked_body(receive, _kind_of(scope))
         except UserError as error:
             await _refuse(send, 413 if "large" in error.what else 400, error)
             return
@@ -60,7 +60,7 @@ class Guard:
         except ValueError:
             return name.lower() in self._names
 
-    async def _checked_body(self, receive: Callable) -> Callable:
+    async def _checked_body(self, receive: Callable, kind: str) -> Callable:
         """Reads the body, up to the limit, and hands it on when it holds nothing that a page would not send."""
         body, more = bytearray(), True
         while more:
@@ -73,8 +73,8 @@ class Guard:
                 raise UserError(
                     "The request is too large.", f"The limit here is {self._limits.max_upload_bytes // 2**20} MB.", "Send less text at once."
                 )
-        if body.lstrip()[:1] in (b"{", b"["):
-            _check_content(bytes(body))
+        if body and not kind.startswith("multipart/"):
+            _check_content(bytes(body), kind)
         handed_on = False
 
         async def replay() -> dict:
@@ -125,11 +125,18 @@ def _split(address: str) -> SplitResult:
         return urlsplit("")
 
 
-def _check_content(body: bytes) -> None:
-    """Raises UserError for JSON that is broken, too deep, or names an address where a file belongs."""
+def _kind_of(scope: dict) -> str:
+    """The content type that a request claims."""
+    return next((value.decode("latin-1").lower() for name, value in scope["headers"] if name.lower() == b"content-type"), "")
+
+
+def _check_content(body: bytes, kind: str) -> None:
+    """Raises UserError for JSON that is broken, too deep, or names an address where a file belongs; in whatever encoding it comes."""
     try:
         layer = [json.loads(body)]
     except (ValueError, RecursionError):
+        if "json" not in kind and body.lstrip()[:1] not in (b"{", b"["):
+            return  # no JSON, and not said to be: the app cannot read it as JSON either
         raise UserError("The request was not understood.", "Its body is not valid JSON.", "Reload the page and try again there.") from None
     for _ in range(MAX_DEPTH):
         if not layer:

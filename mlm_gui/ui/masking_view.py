@@ -93,7 +93,16 @@ def drawn_by(studio: Studio, asked: Asked, force: set[int], forbid: set[int]) ->
     seed, epoch = checks.whole("The seed", asked.seed, 0, 2**31 - 1 - MAX_PASSES), checks.whole("The pass", asked.epoch, 1, MAX_PASSES)
     if asked.drawn != "once":
         seed += epoch - 1
-    return draw_masks(studio.models.tokenizer(asked.model), asked.text, policy, seed, LONGEST_SEQUENCE, force, forbid, asked.rule == TUTORIAL)
+    return draw_masks(
+        studio.models.tokenizer(studio.usable(asked.model, asked.visitor)),
+        asked.text,
+        policy,
+        seed,
+        LONGEST_SEQUENCE,
+        force,
+        forbid,
+        asked.rule == TUTORIAL,
+    )
 
 
 def places_of(asked: Asked) -> tuple[set[int], set[int]]:
@@ -111,7 +120,7 @@ def checksum_of(asked: Asked) -> str:
 def text_view(studio: Studio, asked: Asked, told: Draw) -> MaskingView:
     """A draw over a text as component values."""
     marked = "".join(f"{'+' if token.mark == 'force' else '-'}{place}" for place, token in enumerate(told.tokens) if token.mark)
-    tokenizer = studio.models.tokenizer(asked.model)
+    tokenizer = studio.models.tokenizer(studio.usable(asked.model, asked.visitor))
 
     def corpus() -> Corpus:
         return studio.texts.find(asked.text_id) or Corpus("this text", (Document("this text", (asked.text,)),))

@@ -8,7 +8,7 @@ from mlm_gui.core import checks
 from mlm_gui.core.filling import MAX_BLANKS
 from mlm_gui.core.memory import stands_in
 from mlm_gui.core.shift import Shift
-from mlm_gui.services.exams import learned_from
+from mlm_gui.services.exams import learned_by
 from mlm_gui.services.export import export_zip
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import closer_look, surprise_view
@@ -220,7 +220,7 @@ def cautions_of(studio: Studio, visitor: str, tuned: str, sentence: str, by_word
     """What could mislead whoever reads the answer."""
     found = []
     run = run_of(studio, visitor, tuned)
-    if run and stands_in(sentence, learned_from(run.folder)):
+    if run and stands_in(sentence, learned_by(run.folder)):
         found.append("This sentence stands in the text that the tuned model learned from: a good guess here may be memory. Try one of your own.")
     if by_words:
         found.append(

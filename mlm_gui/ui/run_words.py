@@ -60,7 +60,7 @@ def run_note(studio: Studio, run: Run, state: str, history: History) -> str:
             if waiting
             else "Loading the model and cutting the text into pieces …"
         )
-    if state == "running" and history.saved:
+    if state == "running" and history.saved and history.saved.step >= history.num_steps:
         return f"Trained and kept: {steps}. Now it sits its exam on the unseen text …"
     if state == "running":
         tested = history.evaluations[0].num_masks if history.evaluations else 0

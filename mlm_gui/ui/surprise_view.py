@@ -6,7 +6,7 @@ from mlm_gui.core import checks
 from mlm_gui.core.documents import Corpus
 from mlm_gui.core.filling import BLANK
 from mlm_gui.errors import UserError
-from mlm_gui.services.exams import learned_from, num_seen
+from mlm_gui.services.exams import learned_by, num_seen
 from mlm_gui.services.readings import Reading, ReadWord
 from mlm_gui.services.spreadsheet import as_csv, written
 from mlm_gui.services.studio import Studio
@@ -50,7 +50,7 @@ def build(studio: Studio, session: Session, models: list) -> None:
     on(cancel.click, stop, studio, [session.visitor, words], cancel)
     on(view.input, show, studio, [words, view], words)
     on(words.over, over, studio, session.visitor, [read, cancel, download])
-    on(words.pick, pick, studio, models, sides, concurrency_id=INFERENCE, trigger_mode="always_last")
+    on(words.pick, pick, studio, session.visitor, sides, concurrency_id=INFERENCE, trigger_mode="always_last")
 
 
 def start(studio: Studio, visitor: str, base: str, tuned: str, text_id: str, text: str, view: str) -> tuple:
@@ -62,9 +62,9 @@ def start(studio: Studio, visitor: str, base: str, tuned: str, text_id: str, tex
         raise UserError("There is nothing to compare yet.", "No tuned model is chosen.", "Train a model first, or choose another one.")
     text = checks.text("The text", text or "", studio.limits.max_text_characters)
     corpus = Corpus.from_text(text) if text.strip() else studio.texts.get(text_id)
-    reading = studio.readings.read(corpus, base_name, tuned_name, visitor if isinstance(visitor, str) else "")
     run = run_of(studio, visitor, tuned_name)
-    known = num_seen(corpus.paragraphs, learned_from(run.folder)) if run else 0
+    known = num_seen(corpus.paragraphs, learned_by(run.folder)) if run else 0
+    reading = studio.readings.read(corpus, base_name, tuned_name, visitor if isinstance(visitor, str) else "")
     warnings = [
         f"{known:,} of the {len(corpus.paragraphs):,} paragraphs stand in the text that the tuned model learned from: low surprise there may be memory."
     ]
@@ -100,14 +100,13 @@ def over(studio: Studio, visitor: str, event: gr.EventData) -> tuple:
     return read, cancel, gr.DownloadButton(value=written(studio.home, as_csv(rows_of(reading)), "surprise.csv"), interactive=True)
 
 
-def pick(studio: Studio, visitor: str, base: str, tuned: str, event: gr.EventData) -> list[dict]:
+def pick(studio: Studio, visitor: str, event: gr.EventData) -> list[dict]:
     """What both models would have put in a word's place."""
     reading, index = studio.readings.find(sent(event, "reading"), visitor), sent(event, "index")
     if reading is None or isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(reading.words):
         return [before_picking(side) for side in ("base", "tuned")]
-    base_name, tuned_name = pair(studio, visitor, base, tuned)
     word = reading.words[index]
-    both = studio.models.compare(base_name, tuned_name or base_name, question_at(reading, word))
+    both = studio.models.compare(*(studio.usable(name, visitor) for name in reading.models), question_at(reading, word))
     return [
         guesses(f"{side.capitalize()}, in place of “{word.base.word}”", side, blanks[0])
         for side, blanks in (("base", both.base), ("tuned", both.tuned))

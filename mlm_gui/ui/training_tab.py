@@ -120,7 +120,7 @@ class Wish(NamedTuple):
     split_seed: int
 
 
-def wish(studio: Studio, text_id: str, model: str, held_out: float, split_seed: float, settings: tuple) -> Wish:
+def wish(studio: Studio, visitor: str, text_id: str, model: str, held_out: float, split_seed: float, settings: tuple) -> Wish:
     """The page's values, checked. Raises UserError for what cannot be."""
     corpus = studio.texts.get(text_id)
     config = TrainConfig(**dict(zip(CONFIG_FIELDS, settings, strict=True)))
@@ -130,7 +130,7 @@ def wish(studio: Studio, text_id: str, model: str, held_out: float, split_seed: 
         most = studio.limits.max_steps
         config = dataclasses.replace(config, max_steps=min(config.max_steps or most, most))
     share = checks.fraction("The held-out share", held_out, 2, 50) / 100
-    studio.models.tokenizer(model)  # an unknown model is refused before a run folder is made
+    model = studio.usable(model, visitor)  # an unknown model, or another visitor's, is refused before a run folder is made
     return Wish(corpus, model, config, share, checks.whole("The seed", split_seed, 0, 2**31 - 1))
 
 
@@ -146,7 +146,7 @@ def start_run(
 ) -> TrainingView:
     """Starts a run with the page's settings, or puts it in the queue. A second click while one that is the same is alive changes nothing."""
     visitor = check_owner(studio, visitor)
-    wanted = wish(studio, text_id, model, held_out, split_seed, settings)
+    wanted = wish(studio, visitor, text_id, model, held_out, split_seed, settings)
     sentences = pinned(probes)
     studio.preflight.check_room(wanted.model)
     with studio.preflight.given_way():
@@ -169,7 +169,7 @@ def check_first(studio: Studio, visitor: str, text_id: str, model: str, held_out
     """Three real steps on a model of their own, thrown away afterwards: time, memory, disk, and what will happen to the text."""
     try:
         check_owner(studio, visitor)
-        wanted = wish(studio, text_id, model, held_out, split_seed, settings)
+        wanted = wish(studio, visitor, text_id, model, held_out, split_seed, settings)
         return forecast_text(studio.preflight.forecast(*wanted))
     except UserError as error:
         return refusal(error)

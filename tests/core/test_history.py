@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlm_gui.core.events import Evaluated, Failed, Finished, Resumed, Saved, Started, Stepped
+from mlm_gui.core.events import Evaluated, Examined, Failed, Finished, Resumed, Saved, Started, Stepped
 from mlm_gui.core.history import SMOOTHING_STEPS, History
 
 STARTED = Started(
@@ -65,3 +65,14 @@ def test_a_resumed_run_forgets_what_came_after_its_checkpoint():
     )
     whole = history(STARTED, score, stepped(1, 5.0), stepped(2, 4.0), stepped(3, 3.5))
     assert (broken.losses, broken.smoothed, broken.evaluations, broken.ended) == (whole.losses, whole.smoothed, [score], None)
+
+
+def test_a_line_that_could_not_be_read_leaves_a_gap_and_breaks_no_curve():
+    folded = history(STARTED, stepped(1, 5.0), stepped(2, 4.0), stepped(4, 3.0))
+    assert folded.curve[0] == [1, 2, 4] and folded.num_steps == 4 and len(folded.curve[1]) == len(folded.curve[2]) == 3
+
+
+def test_a_model_that_is_saved_anew_has_sat_no_exam_yet():
+    examined = Examined("better", "Better.", 5.0, 4.0, -1.0, -1.2, -0.8, 0.01, 0.1, 3.0)
+    assert history(STARTED, Saved(2, "model"), examined).examined == examined
+    assert history(STARTED, Saved(2, "model"), examined, Resumed(2, 10, 4.0), Saved(3, "model")).examined is None

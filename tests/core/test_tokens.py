@@ -99,3 +99,9 @@ def test_words_are_never_cut_where_the_text_has_no_gap(family, kind):
     words = [lm.tokenizer.decode(pack.input_ids[pack.words == word]).strip() for word in pack.words.unique()]
     assert [word for word in words if word.isalpha()] == ["unsociable", "husbandmen", "shelling", "beans", "beans"]
     assert not pack.continues[~lm.vocabulary.maskable(pack.input_ids)].any()
+
+
+def test_cutting_leaves_a_tokenizer_that_others_use_as_it_was(lm, corpus):
+    before = lm.tokenizer.backend_tokenizer.truncation
+    tokenize([" ".join(corpus.paragraphs[:9])], lm.tokenizer, 32)
+    assert lm.tokenizer.backend_tokenizer.truncation == before is None

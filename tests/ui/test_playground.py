@@ -163,10 +163,10 @@ def test_a_text_is_read_word_by_word_in_the_background(hosted, lm):
         and "surprise.csv" in str(download.value)
         and not surprise_view.over(studio, BOB, gr.EventData(None, {"reading": reading.id}))[2].value
     )
-    picked = surprise_view.pick(studio, ANN, "", f"run:{run.id}", gr.EventData(None, {"reading": reading.id, "index": 2}))
+    picked = surprise_view.pick(studio, ANN, gr.EventData(None, {"reading": reading.id, "index": 2}))
     assert "beans" in picked[0]["title"] and len(picked[1]["rows"]) == 5
     for odd in ({"reading": reading.id, "index": 10**9}, {"reading": reading.id, "index": "2"}, {"reading": reading.id, "index": True}, None, []):
-        assert surprise_view.pick(studio, ANN, "", f"run:{run.id}", gr.EventData(None, odd))[0]["rows"] == []
+        assert surprise_view.pick(studio, ANN, gr.EventData(None, odd))[0]["rows"] == []
 
 
 def test_a_reading_can_be_cancelled_and_keeps_what_it_read(hosted, corpus):
