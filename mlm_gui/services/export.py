@@ -1,5 +1,6 @@
 """A run's model as one zip file to take away."""
 
+import hashlib
 import re
 import secrets
 import zipfile
@@ -14,7 +15,8 @@ def export_zip(run: Run, folder: Path) -> Path:
     if not run.has_model:
         raise UserError("There is no model to download yet.", "The run has not saved one.", "Wait until it ends, or press Stop and keep.")
     name = re.sub(r"[^A-Za-z0-9]+", "-", run.job.name if run.job else "").strip("-").lower()[:60] or "model"
-    place = folder / run.id
+    secret = hashlib.sha256(f"{run.id} {run.sound_job().owner}".encode()).hexdigest()  # whoever knows the run's id cannot tell the address
+    place = folder / run.id / secret
     place.mkdir(parents=True, exist_ok=True)
     path, aside = place / f"{name}.zip", place / f"{secrets.token_hex(4)}.partial"  # two pages may ask at once
     if path.is_file() and path.stat().st_mtime > run.model_folder.stat().st_mtime:

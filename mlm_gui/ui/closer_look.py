@@ -85,7 +85,7 @@ def chosen(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, w
     if not any(blanks):
         raise UserError("There is nothing to fill.", "The sentence has no blank.", "Click a word to hide it, or write ___ where a word is missing.")
     number = which.removeprefix("blank ") if isinstance(which, str) else ""
-    place = min(max(1, int(number)), sum(blanks)) - 1 if number.isascii() and number.isdigit() else 0
+    place = min(max(1, int(number)), sum(blanks)) - 1 if number.isascii() and number.isdigit() and len(number) < 4 else 0
     return *pair(studio, visitor, base, tuned), question_of(sentence, blanks), place
 
 

@@ -136,10 +136,12 @@ def test_clicking_words_hides_them_and_brings_them_back(page):
     words = page.locator("#compare-words button")
     expect(words).to_have_count(4)
     words.nth(1).click()
+    expect(words.nth(1)).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#compare-base li")).to_have_count(5)
     words.nth(3).click()
     expect(page.locator("#compare-which input")).to_have_count(2)
     words.nth(1).click()
+    expect(words.nth(1)).to_have_attribute("aria-pressed", "false")
     words.nth(3).click()
     expect(page.locator("#compare-base")).to_contain_text("Hide a word")
 
