@@ -59,9 +59,7 @@ def test_forged_marks_and_parts_count_for_nothing(studio, marks, part):
     assert (found.tokens, found.numbers) == (expected.tokens, expected.numbers)
 
 
-@pytest.mark.parametrize(
-    "sent", [None, 3, "x", [], {}, {"index": "1"}, {"index": -1}, {"index": 10**9}, {"index": True}, {"index": 0}, {"index": 1.5}]
-)
+@pytest.mark.parametrize("sent", [None, 3, "x", [], {}, {"indexes": "1"}, {"indexes": [-1, 10**9, True, 1.5, "1", [1], None, 0]}, {"index": 1}])
 @pytest.mark.parametrize("unit", ["token", "word"])
 def test_a_click_on_a_piece_that_cannot_be_chosen_changes_nothing(studio, sent, unit):
     asked = ASKED._replace(unit=unit)
@@ -70,7 +68,7 @@ def test_a_click_on_a_piece_that_cannot_be_chosen_changes_nothing(studio, sent, 
 
 def test_with_whole_words_a_click_marks_all_pieces_of_the_word(studio):
     asked = ASKED._replace(text="Cotyledonary beans", unit="word")
-    view = clicked(studio, asked, {"index": 2})
+    view = clicked(studio, asked, {"indexes": [2]})
     force, _ = places_of(asked._replace(marks=view.marks))
     assert len(force) > 1 and force == set(range(1, 1 + len(force)))
     assert places_of(asked._replace(marks=view.marks, text="another text")) == (set(), set())
@@ -105,3 +103,10 @@ def test_a_text_counted_in_part_says_so_and_one_paragraph_has_no_spread(studio):
     assert "its first 2,000 paragraphs" in masking_tab.draw(studio, *asked._replace(part="Counts")).spread["value"]["note"]
     assert "first" not in masking_tab.draw(studio, *ASKED._replace(part="Loss budget")).budget["value"]["note"]
     assert masking_tab.draw(studio, *ASKED._replace(part="Counts")).spread["value"]["fig"] is None
+
+
+def test_quick_clicks_count_each_and_carry_the_number_of_their_turn(studio):
+    view = clicked(studio, ASKED, {"indexes": [1, 2, 2], "turn": 7})
+    force, forbid = places_of(ASKED._replace(marks=view.marks))
+    assert (force, forbid, view.tokens["turn"]) == ({1}, {2}, 7)
+    assert "turn" not in masking_tab.draw(studio, *ASKED).tokens

@@ -128,7 +128,9 @@ def test_readme_python_runs():
     assert len(printed[-1][0].guesses) == 3
 
 
-@pytest.mark.parametrize("sent", [None, 3, "x", [], {"index": "1"}, {"index": -1}, {"index": 10**9}, {"index": True}, {}])
+@pytest.mark.parametrize(
+    "sent", [None, 3, "x", [], {"indexes": "1"}, {"indexes": [-1, 10**9, True, "1", None, [1]]}, {"indexes": {}}, {"index": 1}, {}]
+)
 def test_a_click_on_a_word_that_is_not_there_changes_nothing(studio, sent):
     import gradio as gr
 

@@ -2,11 +2,12 @@
 const strip = find('.strip');
 strip.setAttribute('aria-label', settings.caption);
 const settle = rove(strip, () => {});
+const toggles = gather((indexes, turn) => trigger('toggle', {indexes, turn}));
 strip.addEventListener('click', event => {
   const word = event.target.closest('.chip');
   if (!word) return;
   word.focus();
-  trigger('toggle', {index: [...strip.children].indexOf(word)});
+  toggles.add([...strip.children].indexOf(word));
 });
 const render = () => {
   fill(strip, (props.value || {}).words || [], () => { const word = make('button', 'chip'); word.type = 'button'; word.tabIndex = -1; return word; }, (word, item) => {
@@ -17,6 +18,7 @@ const render = () => {
     word.title = item.blank ? 'Show this word again' : 'Hide this word';
   });
   settle();
+  toggles.answered((props.value || {}).turn);
 };
 watch('value', render);
 render();

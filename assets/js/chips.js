@@ -66,11 +66,12 @@ const tell = index => {
   say(note, [token.text + (token.old ? ', instead of ' + token.old : ''), token.why, ...(token.fate === 'padding' ? [] : ['id ' + token.id, asked])].join(' · '));
 };
 const settle = rove(strip, tell);
+const picks = gather((indexes, turn) => trigger('pick', {indexes, turn}));
 strip.addEventListener('click', event => {
   const chip = event.target.closest('.chip');
   if (!chip) return;
   chip.focus();
-  trigger('pick', {index: chips().indexOf(chip)});
+  picks.add(chips().indexOf(chip));
 });
 
 const KEY = [['mask', '[MASK]', 'hidden, must be guessed'], ['random', 'hut', 'swapped for a random word'], ['kept', 'soul', 'left as it is, still guessed'], ['special', '[SEP]', 'protected'],
@@ -97,6 +98,7 @@ const render = () => {
   settle();
   legend.hidden = !(props.value || {}).legend;
   tell(chips().indexOf(document.activeElement));
+  picks.answered((props.value || {}).turn);
 };
 watch('value', render);
 render();

@@ -55,6 +55,25 @@ const rove = (strip, onFocus) => {
   return () => { const at = buttons().findIndex(button => button.tabIndex === 0); stop(Math.max(0, at)); };
 };
 
+// Clicks that come while the answer to earlier ones is awaited go to the server together, once it is there. Gradio would skip them, or send the earlier ones
+// a second time. `send(clicks, turn)` asks; the answer brings `turn` back to `answered`. When none comes (an error), the next may go after `patienceMs`.
+const gather = (send, patienceMs = 5000) => {
+  let waiting = [], turn = 0, awaited = null;
+  const flush = () => {
+    awaited = null;
+    if (!waiting.length) return;
+    const clicks = waiting;
+    waiting = [];
+    awaited = setTimeout(flush, patienceMs);
+    send(clicks, turn += 1);
+  };
+  return {
+    add: click => { waiting.push(click); if (awaited === null) flush(); },
+    answered: told => { if (awaited !== null && told === turn) { clearTimeout(awaited); awaited = setTimeout(flush); } },
+    waiting: () => waiting.length > 0,
+  };
+};
+
 // Ask the server again and again while `subject()` stays the same: `take(answer)` returns false to end. Rests while nobody can see the component,
 // waits longer after each failure and tells `lost()`.
 const keepAsking = (subject, ask, take, lost, everyMs) => {

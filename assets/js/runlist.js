@@ -4,10 +4,11 @@ let rows = [];
 say(find('caption'), settings.caption);
 scroll.setAttribute('aria-label', settings.caption);
 const ticked = () => [...body.querySelectorAll('input:checked')].map(box => box.closest('tr').dataset.run);
+const choices = gather((_, turn) => trigger('choose', {ids: ticked(), turn}));
 const create = () => {
   const row = make('tr'), first = make('td'), box = make('input'), named = make('th'), name = make('button', 'name'), why = make('div', 'why'), state = make('td', 'state');
   box.type = 'checkbox';
-  box.addEventListener('change', () => { row.dataset.chosen = box.checked; trigger('choose', {ids: ticked()}); });
+  box.addEventListener('change', () => { row.dataset.chosen = box.checked; choices.add(); });
   name.type = 'button';
   name.addEventListener('click', () => trigger('open', {run: row.dataset.run}));
   named.scope = 'row';
@@ -28,7 +29,7 @@ const render = () => {
   fill(body, rows, create, (row, item) => {
     const [first, named, state] = row.children;
     row.dataset.run = item.id;
-    row.dataset.chosen = first.firstChild.checked = chosen.has(item.id);
+    if (!choices.waiting()) row.dataset.chosen = first.firstChild.checked = chosen.has(item.id);
     first.firstChild.setAttribute('aria-label', 'Choose ' + item.name);
     say(named.firstChild, item.name);
     named.firstChild.title = 'Open in Train';
@@ -39,6 +40,7 @@ const render = () => {
     while (row.children.length > 3 + item.cells.length) row.lastChild.remove();
     item.cells.forEach((text, index) => { if (!row.children[3 + index]) row.append(make('td')); row.children[3 + index].dataset.head = value.head[index] || ''; say(row.children[3 + index], text); });
   });
+  choices.answered(value.turn);
 };
 watch('value', render);
 render();

@@ -12,8 +12,8 @@ TEMPLATE = '<div class="strip" role="toolbar" aria-orientation="horizontal"></di
 
 
 def blanker(label: str, **kw: Any) -> gr.HTML:
-    """Words as toggle buttons; a hidden one shows ____. Fires `toggle` with `{index}`; answer with the new value, nothing changes before it arrives.
+    """Words as toggle buttons; a hidden one shows ____. Fires `toggle` with `{indexes, turn}`; nothing changes before the new value with that `turn` arrives.
 
-    value: `{"words": [{"text": str, "blank": bool}]}`. The text of a blank is never written into the page. The index comes from a browser: check it.
+    value: `{"words": [{"text": str, "blank": bool}], "turn": int}`. The text of a blank is never written into the page. The indexes come from a browser: check them.
     """
     return component("blanker", label, TEMPLATE, {"words": []}, **kw)

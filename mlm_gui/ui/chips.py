@@ -17,13 +17,14 @@ TEMPLATE = """
 
 
 def chips(label: str, **kw: Any) -> gr.HTML:
-    """A strip of token chips; arrows, Home and End move through it. Fires `pick` with `{index}` on click, Enter or Space.
+    """A strip of token chips; arrows, Home and End move through it. Fires `pick` with `{indexes, turn}` on click, Enter or Space; the
+    next clicks wait for a value with that `turn`.
 
     value: `{"tokens": JSON text of [{"text": shown, "old": replaced piece or "", "fate": "untouched" | "mask" | "random" | "kept" | "special" | "padding", "joined": no
     gap before it, "why": the reason in words, "id": int, "label": int, -100 where the loss counts nothing, "input": the id the model sees, "mark": "force" |
     "forbid" where a person overruled the draw, else ""}], "legend": bool, "rows": bool, ids and labels under each chip, "heading": str, "hint": said while no
-    chip is in focus}`; the last three may be missing.
-    The tokens travel as text because Gradio watches every field of a value, which costs more for 500 tokens than drawing them. The index comes from a
-    browser: check it.
+    chip is in focus, "turn": int}`; the last four may be missing.
+    The tokens travel as text because Gradio watches every field of a value, which costs more for 500 tokens than drawing them. The indexes come from a
+    browser: check them.
     """
     return component("chips", label, TEMPLATE, {"tokens": "[]", "legend": False}, **kw)

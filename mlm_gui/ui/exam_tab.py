@@ -14,6 +14,7 @@ from mlm_gui.services.sittings import Sitting
 from mlm_gui.services.spreadsheet import as_csv, exam_rows, written
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.chart import chart, figure_json
+from mlm_gui.ui.clicks import sent
 from mlm_gui.ui.exam_words import BLANK_FACTS, cloze_table, exam_facts, interval_chart, score_table, verdict_of
 from mlm_gui.ui.facts import facts
 from mlm_gui.ui.run_words import run_label
@@ -171,8 +172,7 @@ def cancel_sitting(studio: Studio, visitor: str, picture: dict) -> gr.Button:
 
 def ended(studio: Studio, visitor: str, run_id: str | None, event: gr.EventData) -> tuple:
     """A run has sat its exam, or an exam in the background is over: its report, or what went wrong."""
-    data = vars(event).get("_data")  # whatever the browser sent
-    asked = data.get("run") if isinstance(data, dict) else None
+    asked = sent(event, "run")
     if studio.visible(asked, visitor):
         return refresh(studio, visitor, asked)
     sitting, run = studio.sittings.find(asked, owner(studio, visitor)), studio.visible(run_id, visitor)

@@ -9,6 +9,7 @@ from mlm_gui.core import checks
 from mlm_gui.services.runs import Run
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.chips import chips
+from mlm_gui.ui.clicks import answer_to, clicked
 from mlm_gui.ui.facts import facts
 from mlm_gui.ui.masking_form import BATCH, RULES, TEXT, batch_form, closer_look, draw_form, text_form
 from mlm_gui.ui.masking_view import Asked, MaskingView, batch_view, drawn_by, places_of, text_view, word_around
@@ -53,7 +54,7 @@ def build(studio: Studio, session: Session) -> MaskingTab:
             part, parts = closer_look()
     marks = gr.Textbox("", visible=False)
 
-    view = MaskingView(numbers, tokens, marks, clear, *parts)
+    view = MaskingView(numbers, marks, tokens, clear, *parts)
     asked = Asked(*session, source, text, *draw_controls, with_ids, part, marks, step, sequence)
     tab = MaskingTab(view, text, paragraph, list(asked), asked.model)
     _wire_draws(studio, tab, asked)
@@ -89,8 +90,9 @@ def _wire_draws(studio: Studio, tab: MaskingTab, asked: Asked) -> None:
         asked.sequence,
     )
     drawing = [*(widget.input for widget in settings), asked.text.change, asked.model.change]
-    for event, handler in (*((event, draw) for event in drawing), (asked.part.input, open_part), (tab.view.tokens.pick, pick)):
+    for event, handler in (*((event, draw) for event in drawing), (asked.part.input, open_part)):
         on(event, handler, studio, tab.controls, tab.view, trigger_mode="always_last")
+    on(tab.view.tokens.pick, pick, studio, tab.controls, tab.view, trigger_mode="multiple")  # a later one would carry the first one's clicks
 
 
 def no_marks(studio: Studio) -> str:
@@ -100,7 +102,7 @@ def no_marks(studio: Studio) -> str:
 
 def apply_rule(studio: Studio, rule: str) -> tuple:
     """The settings of a rule."""
-    return RULES.get(rule, RULES["Recommended"])
+    return RULES[rule] if isinstance(rule, str) and rule in RULES else RULES["Recommended"]
 
 
 def look_at(studio: Studio, visitor: str, run_id: str, source: str) -> tuple:
@@ -170,20 +172,20 @@ def open_part(studio: Studio, *values) -> MaskingView:
 
 
 def pick(studio: Studio, event: gr.EventData, *values) -> MaskingView:
-    """A piece was clicked: left to the draw -> forced -> forbidden -> left to the draw; with whole words all its pieces go together."""
+    """Pieces were clicked: left to the draw -> forced -> forbidden -> left to the draw; with whole words all pieces of a word go together."""
     asked = Asked(*values)
-    data = vars(event).get("_data")  # whatever the browser sent
-    index = data.get("index") if isinstance(data, dict) else None
-    if asked.source == BATCH or isinstance(index, bool) or not isinstance(index, int):
-        return draw(studio, *values)
+    if asked.source == BATCH:  # nothing in it can be changed
+        view = draw(studio, *values)
+        return view._replace(tokens=answer_to(event, view.tokens))
     force, forbid = places_of(asked)
-    here = {index}
-    if asked.unit != "token":
-        here = word_around(drawn_by(studio, asked, force, forbid), index)
-    forced, forbidden = index in force, index in forbid
-    force, forbid = force - here, forbid - here
-    if forced:
-        forbid |= here
-    elif not forbidden:
-        force |= here
-    return text_view(studio, asked, drawn_by(studio, asked, force, forbid))
+    told = drawn_by(studio, asked, force, forbid)
+    for index in clicked(event):
+        here = {index} if asked.unit == "token" else word_around(told, index)
+        forced, forbidden = index in force, index in forbid
+        force, forbid = force - here, forbid - here
+        if forced:
+            forbid |= here
+        elif not forbidden:
+            force |= here
+    view = text_view(studio, asked, drawn_by(studio, asked, force, forbid))
+    return view._replace(tokens=answer_to(event, view.tokens))

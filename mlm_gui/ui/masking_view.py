@@ -65,8 +65,9 @@ class MaskingView(NamedTuple):
     """What a draw changes."""
 
     numbers: gr.HTML
-    tokens: gr.HTML
     marks: gr.Textbox
+    """Before the tokens: once these are drawn, the next click reads the marks."""
+    tokens: gr.HTML
     clear: gr.Button
     steps: gr.HTML
     counts: gr.HTML
@@ -130,8 +131,8 @@ def text_view(studio: Studio, asked: Asked, told: Draw) -> MaskingView:
 
     return MaskingView(
         draw_views.fact_values(told),
-        draw_views.chip_values(told, bool(asked.with_ids), hint=HINT),
         f"{checksum_of(asked)}|{marked}" if marked else "",
+        draw_views.chip_values(told, bool(asked.with_ids), hint=HINT),
         gr.skip() if bool(asked.marks) == bool(marked) else gr.Button(interactive=bool(marked)),
         *closer(studio, asked, told, corpus, asked.model, code),
     )
@@ -142,7 +143,7 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
     run = studio.visible(asked.run_id, asked.visitor)
     if run is None:
         nothing = {"tokens": "[]", "legend": False, "hint": NO_RUN}
-        return MaskingView({"facts": []}, nothing, gr.skip(), gr.skip(), *[gr.update(visible=False)] * (len(MaskingView._fields) - 4))
+        return MaskingView({"facts": []}, gr.skip(), nothing, gr.skip(), *[gr.update(visible=False)] * (len(MaskingView._fields) - 4))
     plan, job = studio.laboratory.plan(run), run.job
     step = checks.whole("The step", asked.step, 1, plan.total_steps)
     pack, batch = plan.batch_at(step)
@@ -159,8 +160,8 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
     folder, model = ("my-run", "starter") if studio.limits.hosted else (str(run.folder), base)
     return MaskingView(
         draw_views.fact_values(told),
-        draw_views.chip_values(told, bool(asked.with_ids), heading, HINT_TAUGHT if told.as_taught else HINT_BATCH),
         gr.skip(),
+        draw_views.chip_values(told, bool(asked.with_ids), heading, HINT_TAUGHT if told.as_taught else HINT_BATCH),
         gr.skip(),
         *closer(studio, asked, told, lambda: run.corpus, job.model, lambda: run_twin(folder, model, step, number, told.as_taught)),
     )

@@ -15,6 +15,7 @@ from mlm_gui.ui import closer_look, surprise_view
 from mlm_gui.ui.bars import bars
 from mlm_gui.ui.blanker import blanker
 from mlm_gui.ui.cautions import cautions
+from mlm_gui.ui.clicks import answer_to, clicked
 from mlm_gui.ui.pairs import ITS_OWN_BASE, called, guesses, pair, run_of
 from mlm_gui.ui.questions import FIRST_SENTENCE, blank_names, blanks_of, forget, question_of, remember, words_of
 from mlm_gui.ui.session import Session
@@ -82,7 +83,7 @@ def build(studio: Studio, session: Session, questions: gr.BrowserState, training
 
     busy = {"concurrency_id": INFERENCE, "trigger_mode": "always_last"}
     on(sentence.change, new_sentence, studio, [*models, sentence, top], answer, **busy)
-    toggled = on(words.toggle, toggle, studio, question, answer, **busy)
+    toggled = on(words.toggle, toggle, studio, question, answer, concurrency_id=INFERENCE, trigger_mode="multiple")
     on(which.input, ask, studio, question, answer, **busy)
     on(top.release, ask, studio, question, answer, **busy)
     on(view.base.change, ask, studio, question, answer, **busy)
@@ -165,13 +166,13 @@ def new_sentence(studio: Studio, visitor: str, base: str, tuned: str, sentence: 
 
 
 def toggle(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, words: dict, which: str, top: float, event: gr.EventData) -> Answer:
-    """A word was clicked: it becomes a blank, or comes back."""
+    """Words were clicked: each becomes a blank, or comes back."""
     blanks = blanks_of(sentence, words)
-    data = vars(event).get("_data")  # whatever the browser sent
-    index = data.get("index") if isinstance(data, dict) else None
-    if isinstance(index, int) and 0 <= index < len(blanks):
-        blanks[index] = not blanks[index]
-    return ask(studio, visitor, base, tuned, sentence, words_of(sentence, blanks), which, top)
+    for index in clicked(event):
+        if index < len(blanks):
+            blanks[index] = not blanks[index]
+    answer = ask(studio, visitor, base, tuned, sentence, words_of(sentence, blanks), which, top)
+    return answer._replace(words=answer_to(event, answer.words))
 
 
 def ask(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, words: dict, which: str | None, top: float) -> Answer:

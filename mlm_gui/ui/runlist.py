@@ -15,8 +15,8 @@ TEMPLATE = """
 
 
 def runlist(label: str, **kw: Any) -> gr.HTML:
-    """Fires `choose` with `{ids}` when a box is ticked and `open` with `{run}` when a name is pressed.
+    """Fires `choose` with `{ids, turn}` when a box is ticked, and again after the answer with that `turn` when more were, and `open` with `{run}` when a name is pressed.
 
-    value: `{"rows": [{"id", "name", "state", "mark", "why", "cells": [str]}], "chosen": [id], "head": [str], "empty": str}`; `cells` stand under `head`.
+    value: `{"rows": [{"id", "name", "state", "mark", "why", "cells": [str]}], "chosen": [id], "head": [str], "empty": str, "turn": int}`; `cells` stand under `head`.
     """
     return component("runlist", label, TEMPLATE, {"rows": [], "chosen": [], "head": [], "empty": ""}, **kw)

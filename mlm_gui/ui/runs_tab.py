@@ -12,6 +12,7 @@ from mlm_gui.services.runs import delete
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.chart import chart, figure_json
 from mlm_gui.ui.charts import MAX_OVERLAID, overlay_chart
+from mlm_gui.ui.clicks import answer_to, sent
 from mlm_gui.ui.run_view import view_of
 from mlm_gui.ui.run_words import MARKS, spoken_bytes
 from mlm_gui.ui.runlist import runlist
@@ -68,7 +69,7 @@ def build(studio: Studio, session: Session, training: TrainingTab, tabs: gr.Tabs
     who = [session.visitor, runs]
     on(tab.select, refresh, studio, who, view)
     on(training.finished.then, refresh, studio, who, view)
-    on(runs.choose, choose, studio, who, view)
+    on(runs.choose, choose, studio, who, view, trigger_mode="multiple")
     on(runs.open, open_run, studio, session.visitor, [*training.view, tabs])
     on(rename.click, rename_run, studio, [*who, name], view)
     on(name.submit, rename_run, studio, [*who, name], view)
@@ -88,14 +89,13 @@ def refresh(studio: Studio, visitor: str, runs: dict) -> RunsView:
 
 def choose(studio: Studio, visitor: str, runs: dict, event: gr.EventData) -> RunsView:
     """Boxes were ticked."""
-    data = vars(event).get("_data")  # whatever the browser sent
-    return _view(studio, visitor, data.get("ids") if isinstance(data, dict) else None)
+    view = _view(studio, visitor, sent(event, "ids"))
+    return view._replace(runs=answer_to(event, view.runs))
 
 
 def open_run(studio: Studio, visitor: str, event: gr.EventData) -> tuple:
     """A name was pressed: the Train tab looks at that run."""
-    data = vars(event).get("_data")
-    run = studio.visible(data.get("run") if isinstance(data, dict) else None, visitor)
+    run = studio.visible(sent(event, "run"), visitor)
     if run is None:
         raise _nothing_chosen()
     return *view_of(studio, run, visitor), gr.Tabs(selected="train")

@@ -12,6 +12,7 @@ from mlm_gui.services.spreadsheet import as_csv, written
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.bars import bars
 from mlm_gui.ui.cautions import cautions
+from mlm_gui.ui.clicks import sent
 from mlm_gui.ui.heat import heat
 from mlm_gui.ui.pairs import guesses, pair, run_of
 from mlm_gui.ui.session import Session
@@ -50,7 +51,7 @@ def build(studio: Studio, session: Session, models: list) -> None:
     on(cancel.click, stop, studio, [session.visitor, words], cancel)
     on(view.input, show, studio, [words, view], words)
     on(words.over, over, studio, session.visitor, [read, cancel, download])
-    on(words.pick, pick, studio, session.visitor, sides, concurrency_id=INFERENCE, trigger_mode="always_last")
+    on(words.pick, pick, studio, session.visitor, sides, concurrency_id=INFERENCE, trigger_mode="multiple")
 
 
 def start(studio: Studio, visitor: str, base: str, tuned: str, text_id: str, text: str, view: str) -> tuple:
@@ -68,7 +69,7 @@ def start(studio: Studio, visitor: str, base: str, tuned: str, text_id: str, tex
     warnings = [
         f"{known:,} of the {len(corpus.paragraphs):,} paragraphs stand in the text that the tuned model learned from: low surprise there may be memory."
     ]
-    value = {"reading": reading.id, "visitor": visitor, "show": VIEWS.get(view, "change"), "empty": ""}
+    value = {"reading": reading.id, "visitor": visitor, "show": shown_by(view), "empty": ""}
     return (
         value,
         {"cautions": warnings if known else []},
@@ -88,7 +89,12 @@ def stop(studio: Studio, visitor: str, words: dict) -> gr.Button:
 
 def show(studio: Studio, words: dict, view: str) -> dict:
     """The same words, seen from another side."""
-    return {**(words if isinstance(words, dict) else still()), "show": VIEWS.get(view, "change")}
+    return {**(words if isinstance(words, dict) else still()), "show": shown_by(view)}
+
+
+def shown_by(view: object) -> str:
+    """The script's word for a choice of VIEWS; what a browser makes up shows the change."""
+    return VIEWS[view] if isinstance(view, str) and view in VIEWS else "change"
 
 
 def over(studio: Studio, visitor: str, event: gr.EventData) -> tuple:
@@ -187,12 +193,6 @@ def rows_of(reading: Reading) -> list[list]:
         ]
         for word in reading.words
     ]
-
-
-def sent(event: gr.EventData, name: str) -> object:
-    """One value of what the browser sent along with an event."""
-    data = vars(event).get("_data")
-    return data.get(name) if isinstance(data, dict) else None
 
 
 def still() -> dict:

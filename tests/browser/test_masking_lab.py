@@ -146,3 +146,13 @@ def test_the_lab_fits_a_phone_with_every_part_open(open_page):
         open_part(page, name)
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+
+
+def test_of_clicks_faster_than_the_server_none_is_lost_or_counted_twice(lab):
+    assert lab.evaluate(f"document.querySelectorAll('{CHIPS}').length") > 8
+    lab.evaluate(f"[1, 2, 3, 3, 4, 4, 4].forEach(place => document.querySelectorAll('{CHIPS}')[place].click())")
+    chips = lab.locator(CHIPS)
+    for place, mark in ((1, "+"), (2, "+"), (3, "×")):
+        expect(chips.nth(place).locator("u")).to_have_text(mark)
+    expect(chips.nth(4).locator("u")).to_be_hidden()
+    expect(lab.locator("#mask-facts")).to_contain_text("2 by you")

@@ -119,3 +119,17 @@ def test_questions_are_kept_in_this_browser_only(page, open_page, tuned, lm):
     expect(stranger.locator("#compare-past [role=option]")).to_have_count(0)
     page.click("#compare-forget")
     expect(page.locator("#compare-past input")).to_have_value("")
+
+
+def test_words_clicked_faster_than_the_models_answer_are_all_hidden(page):
+    page.click("#tab-compare-button")
+    words = page.locator("#compare-words .strip button")
+    expect(words.nth(3)).to_be_visible()
+    hidden = page.locator("#compare-words .strip button[aria-pressed=true]")
+    before = hidden.count()
+    places = [place for place in range(4) if words.nth(place).get_attribute("aria-pressed") == "false"][:3]
+    page.evaluate("places => places.forEach(place => document.querySelectorAll('#compare-words .strip button')[place].click())", places)
+    expect(hidden).to_have_count(before + len(places))
+    page.evaluate("place => { for (const _ of [1, 2]) document.querySelectorAll('#compare-words .strip button')[place].click(); }", places[0])
+    page.evaluate("place => document.querySelectorAll('#compare-words .strip button')[place].click()", places[1])
+    expect(hidden).to_have_count(before + len(places) - 1)
