@@ -22,10 +22,11 @@ os.environ["OMP_NUM_THREADS"] = "1"  # a process that forks may hold no threads,
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
+from mlm_gui.core.bundled import ASSETS
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Corpus
 from mlm_gui.core.events import Stepped
-from mlm_gui.core.loading import ASSETS, load_tokenizer
+from mlm_gui.core.loading import load_tokenizer
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.services.checkpoints import PARTIAL
 from mlm_gui.services.run import Run

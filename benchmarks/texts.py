@@ -4,8 +4,8 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mlm_gui.core.bundled import ASSETS
 from mlm_gui.core.documents import Corpus
-from mlm_gui.core.loading import ASSETS
 
 SAMPLES = (ASSETS / "samples" / "seed-almanac.txt", ASSETS / "samples" / "lighthouse-log.txt")
 """Two texts of our own."""

@@ -89,7 +89,7 @@ def _num_leaks(corpus) -> int:
 
 def mask(options: argparse.Namespace) -> None:
     from mlm_gui.core.draw import as_record, draw_masks
-    from mlm_gui.core.masking import MaskPolicy
+    from mlm_gui.core.policy import MaskPolicy
 
     policy = MaskPolicy(rate=options.rate, unit=options.unit)
     draw = draw_masks(_studio(options).models.tokenizer(options.model), options.text, policy, options.seed)

@@ -15,6 +15,7 @@ import families
 import pytest
 import torch
 
+from mlm_gui.core import verdict
 from mlm_gui.core.documents import Corpus
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.verdict import examination
@@ -86,5 +87,4 @@ def maskless_folder(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def short_exams(monkeypatch):
     """Runs that tests train sit their exam on one draw of blanks instead of five; the exam's own tests ask for what they need."""
-    for module in ("exams", "sittings"):
-        monkeypatch.setattr(f"mlm_gui.services.{module}.examination", functools.partial(examination, seeds=(0,)))
+    monkeypatch.setattr(verdict, "examination", functools.partial(examination, seeds=(0,)))

@@ -13,7 +13,7 @@ from benchmarks import data, exams, ledger, loops, page, quality, rates, texts, 
 from benchmarks.memory import peak_bytes
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Corpus, Document, Split
-from mlm_gui.core.masking import Fate
+from mlm_gui.core.policy import Fate
 from mlm_gui.core.training import set_dropout
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mlm_gui.core.blanks import BLANK
 from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.events import Evaluated, Stepped
-from mlm_gui.core.filling import BLANK
 from mlm_gui.core.history import History
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED

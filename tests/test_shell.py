@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from mlm_gui.__main__ import main
-from mlm_gui.core.loading import ASSETS
+from mlm_gui.core.bundled import ASSETS
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.training import Training
 from mlm_gui.services.runs import Run, finetune

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from mlm_gui.core.masking import MAX_SPAN_WORDS, span_chances
+from mlm_gui.core.masking import span_chances
+from mlm_gui.core.policy import MAX_SPAN_WORDS
 
 
 def binomial_log_pmf(n: int, p: float) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mlm_gui.core import checks
-from mlm_gui.core.masking import MaskPolicy
+from mlm_gui.core.policy import MaskPolicy
 
 MAX_STEPS = 1_000_000
 TUTORIAL_BATCH = 16

@@ -7,7 +7,8 @@ import torch
 
 from mlm_gui.core.chance import binomial_interval, binomial_log_pmf
 from mlm_gui.core.draw import Draw
-from mlm_gui.core.masking import Fate, MaskPolicy, Vocabulary, mask_tokens
+from mlm_gui.core.masking import Vocabulary, mask_tokens
+from mlm_gui.core.policy import Fate, MaskPolicy
 from mlm_gui.core.tokens import TokenStore
 
 

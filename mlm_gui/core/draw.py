@@ -8,7 +8,8 @@ import torch
 from mlm_gui.core import checks
 from mlm_gui.core.chance import binomial_interval, span_interval
 from mlm_gui.core.entries import spelled
-from mlm_gui.core.masking import Fate, MaskedBatch, MaskPolicy, Vocabulary, mask_tokens
+from mlm_gui.core.masking import MaskedBatch, Vocabulary, mask_tokens
+from mlm_gui.core.policy import Fate, MaskPolicy
 from mlm_gui.core.tokens import Pack, tokenize
 from mlm_gui.errors import UserError
 

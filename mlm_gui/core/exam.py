@@ -8,13 +8,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mlm_gui.core.masking import MaskedBatch, MaskPolicy, mask_tokens
+from mlm_gui.core.masking import MaskedBatch, mask_tokens
 from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.policy import MaskPolicy
 from mlm_gui.core.tokens import Pack, TokenStore, packs
 
-EXAM_POLICY = MaskPolicy(rate=0.15, mask_share=1.0, random_share=0.0)
-"""Every held-out score hides all the tokens it asks for. Training's rule (80 % hidden, 10 % swapped, 10 % left) would leave a tenth of the answers in
-plain sight, and the loss would reward copying; Salazar et al. 2020, "Masked Language Model Scoring", hide what they score too."""
 EXAM_SEEDS = (0, 1, 2, 3, 4)
 """One draw of blanks for each; a score is the mean over all draws, so that it does not hang on one of them."""
 TOKENS_PER_PACK = 2048

@@ -1,23 +1,19 @@
 """Fill-mask: what a model puts into the blanks of a sentence, and how two models differ."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from mlm_gui.core import checks
+from mlm_gui.core.blanks import BLANK, MAX_BLANKS, MAX_CHARACTERS
 from mlm_gui.core.entries import spelled
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.shift import Shared, Shift, movers
 from mlm_gui.core.tokens import Pack
 from mlm_gui.errors import UserError
 
-MAX_CHARACTERS = 5_000
-MAX_BLANKS = 20
 MAX_GUESSES = 50
-BLANK = re.compile(r"\[MASK\]|<mask>|_{2,}|\[BLANK\]", re.IGNORECASE)
-"""How a blank may be written, whatever the model's own mask token is."""
 
 
 @dataclass(frozen=True)

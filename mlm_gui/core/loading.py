@@ -8,12 +8,10 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
 
+from mlm_gui.core.bundled import ASSETS, STARTER
 from mlm_gui.core.masking import Vocabulary
 from mlm_gui.errors import UserError
 
-ASSETS = next(folder for folder in (Path(__file__).parents[2] / "assets", Path(__file__).parents[1] / "assets") if folder.is_dir())
-STARTER = "starter"
-"""The name of the bundled model."""
 MAX_MODEL_BYTES = 4 * 2**30
 """Largest weights that are downloaded, in bytes."""
 HUB_NAME = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}")

@@ -9,59 +9,12 @@ Spans of whole words are after Joshi et al. 2020, "SpanBERT", section 3.1: geome
 import dataclasses
 import math
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import lru_cache
 
 import torch
 
-from mlm_gui.core import checks
+from mlm_gui.core.policy import IGNORED, MAX_SPAN_WORDS, SPAN_STOP, Fate, MaskPolicy
 from mlm_gui.errors import UserError
-
-IGNORED = -100
-"""The label of a position that the loss does not count (torch's cross-entropy default)."""
-
-
-UNITS = ("token", "word", "span")
-"""What is chosen at a time: a piece, a whole word, or a span of whole words."""
-MAX_SPAN_WORDS = 10
-SPAN_STOP = 0.2
-"""Chance that a span ends after each of its words; together with MAX_SPAN_WORDS a mean of 3.8 words."""
-
-
-class Fate(IntEnum):
-    """What happened to one token in a draw."""
-
-    UNTOUCHED = 0
-    MASK = 1
-    RANDOM = 2
-    KEPT = 3
-    SPECIAL = 4
-
-
-@dataclass(frozen=True)
-class MaskPolicy:
-    """How tokens are chosen and what becomes of the chosen ones."""
-
-    rate: float = 0.15
-    """Chance of each ordinary token to be chosen."""
-    mask_share: float = 0.8
-    """Of the chosen, the share that becomes the mask token."""
-    random_share: float = 0.1
-    """Of the chosen, the share that becomes a random ordinary token; the rest is kept as it is and still predicted."""
-    unit: str = "token"
-    """What is chosen at a time, one of UNITS; the chance of each token is `rate` in all three."""
-
-    def __post_init__(self) -> None:
-        checks.one_of("The unit", self.unit, UNITS)
-        checks.fraction("The hidden share", self.rate, 0.01, 0.9)
-        checks.fraction("The [MASK] share", self.mask_share, 0, 1)
-        checks.fraction("The random share", self.random_share, 0, 1)
-        if self.mask_share + self.random_share > 1 + 1e-9:
-            raise UserError(
-                "The shares do not fit.",
-                f"[MASK] {self.mask_share:.0%} and random {self.random_share:.0%} make more than 100 % of the chosen tokens.",
-                "Lower one of them.",
-            )
 
 
 @dataclass(frozen=True)

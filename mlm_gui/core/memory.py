@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from mlm_gui.core.filling import BLANK
+from mlm_gui.core.blanks import BLANK
 
 MIN_WORDS = 5
 """Shorter stretches stand in many texts."""

@@ -8,13 +8,14 @@ import numpy as np
 
 from mlm_gui.core import checks
 from mlm_gui.core.duplicates import groups_of
-from mlm_gui.core.exam import EXAM_POLICY, Exam, perplexity, tally
+from mlm_gui.core.exam import Exam, perplexity, tally
 from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.policy import EXAM_POLICY
 from mlm_gui.core.resampling import bootstrap_means, percentile_interval, sign_flip_p_value
 from mlm_gui.core.tokens import parts_of, tokenize
+from mlm_gui.core.verdicts import BETTER, SAME, WORSE
 from mlm_gui.errors import UserError
 
-BETTER, SAME, WORSE = "better", "no measurable change", "worse"
 SIGNIFICANT = 0.05
 """A difference is called one only when its p-value is below this and its 95 % interval leaves out zero."""
 Interval = tuple[float, float]

@@ -5,14 +5,12 @@ from collections import Counter
 from collections.abc import Iterable
 
 from mlm_gui.core import checks
-from mlm_gui.core.filling import BLANK, fill
-from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.blanks import BLANK
 from mlm_gui.errors import UserError
 
 MAX_PROBES = 5
 MAX_CHARACTERS = 300
 """Of one sentence."""
-NUM_GUESSES = 5
 DEFAULT_PROBES = 2
 """Sentences made from the text when the person pins none."""
 FEWEST_WORDS, MOST_WORDS = 6, 20
@@ -21,19 +19,6 @@ KNOWN_AFTER = 3
 """… and only a word that the text uses this often is hidden, so that there is something to learn."""
 _SENTENCE = re.compile(r"[^.!?…]+[.!?…]")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-
-
-def probe(lm: MaskedLM, sentences: Iterable[str]) -> list[list[list]]:
-    """For each sentence up to five [token, probability], most probable first, for its first blank; none where this model cannot read it."""
-    return [_answer(lm, sentence) for sentence in sentences]
-
-
-def _answer(lm: MaskedLM, sentence: str) -> list[list]:
-    try:
-        guesses = fill(lm, sentence, NUM_GUESSES)[0].guesses
-    except UserError:
-        return []
-    return [[guess.token, round(guess.probability, 4)] for guess in guesses]
 
 
 def pinned(text: object) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mlm_gui.core.draw import CHOSEN, Draw
-from mlm_gui.core.masking import IGNORED, Fate
+from mlm_gui.core.policy import IGNORED, Fate
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.device import Device, is_out_of_memory
 from mlm_gui.core.documents import Split
 from mlm_gui.core.events import Evaluated, Event, Resumed, Shrunk, Started, Stepped
-from mlm_gui.core.exam import EXAM_POLICY, Exam, evaluate, some_of
+from mlm_gui.core.exam import Exam, evaluate, some_of
 from mlm_gui.core.masking import MaskedBatch
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.plan import Plan, mix, parts
+from mlm_gui.core.policy import EXAM_POLICY
 from mlm_gui.core.tokens import Pack, TokenStore, tokenize
 from mlm_gui.errors import UserError
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlm_gui.core.bundled import ASSETS
 from mlm_gui.core.cloze import Cloze, ask_cloze, cloze_items
 from mlm_gui.core.exam import EXAM_SEEDS
-from mlm_gui.core.loading import ASSETS
 from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.pairing import BETTER, SAME, WORSE, Pairing, pair, scaled
+from mlm_gui.core.pairing import Pairing, pair, scaled
+from mlm_gui.core.verdicts import BETTER, NO_VERDICT, SAME, WORSE
 from mlm_gui.errors import UserError
 
-NO_VERDICT = "no verdict"
 MIN_UNITS = 8
 """Paragraphs a verdict needs: with five or fewer even the clearest result has p = 2 / 2^5 > 0.05, and an interval resampled from a handful is too narrow."""
 MIN_MASKS = 200

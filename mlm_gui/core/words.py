@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 
 from mlm_gui.core import checks
+from mlm_gui.core.blanks import BLANK, MAX_BLANKS
+from mlm_gui.core.blanks import MAX_CHARACTERS as MAX_SENTENCE_CHARACTERS
 from mlm_gui.core.entries import spelled
-from mlm_gui.core.filling import BLANK, MAX_BLANKS, log_probabilities_at
-from mlm_gui.core.filling import MAX_CHARACTERS as MAX_SENTENCE_CHARACTERS
+from mlm_gui.core.filling import log_probabilities_at
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.errors import UserError
 

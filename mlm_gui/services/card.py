@@ -1,10 +1,16 @@
 """The model card that goes with every saved model: where it comes from, and what was measured."""
 
-import dataclasses
+from __future__ import annotations
 
+import dataclasses
+from typing import TYPE_CHECKING
+
+from mlm_gui import core
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.history import History
-from mlm_gui.core.verdict import Report, signed
+
+if TYPE_CHECKING:
+    from mlm_gui.core.verdict import Report
 
 
 def model_card(job, history: History, report: Report | None = None) -> str:
@@ -56,8 +62,8 @@ It repeats what its texts say, and the biases of the model it started from. Not 
 def _exam(report: Report) -> str:
     """The exam's verdict and table."""
     rows = "\n".join(
-        f"| {text} | {pairing.base.loss:.3f} | {pairing.tuned.loss:.3f} | {signed(pairing.difference, 3)} | "
-        f"{signed(pairing.difference_interval[0], 3)} to {signed(pairing.difference_interval[1], 3)} | {pairing.p_value:.4f} | "
+        f"| {text} | {pairing.base.loss:.3f} | {pairing.tuned.loss:.3f} | {core.verdict.signed(pairing.difference, 3)} | "
+        f"{core.verdict.signed(pairing.difference_interval[0], 3)} to {core.verdict.signed(pairing.difference_interval[1], 3)} | {pairing.p_value:.4f} | "
         f"{pairing.base.top1:.1%} → {pairing.tuned.top1:.1%} | {pairing.num_units} | {pairing.num_masks:,} |"
         for text, pairing in (("unseen text", report.unseen), ("general English", report.forgetting))
     )

@@ -1,17 +1,22 @@
 """Checkpoints: what a run needs to go on, on disk whole or not at all. No pickle: safetensors for tensors, JSON for numbers."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
-from mlm_gui.core.training import State
+from mlm_gui import core
 from mlm_gui.errors import UserError
+
+if TYPE_CHECKING:
+    from mlm_gui.core.training import State
 
 FORMAT = 1
 """Version of a checkpoint's folder; one of another version is passed over."""
@@ -145,6 +150,8 @@ def bytes_in(folder: Path) -> int:
 
 
 def _write(folder: Path, state: State) -> None:
+    from safetensors.torch import save_file
+
     folder.mkdir()
     save_file({name: tensor.detach().to("cpu").contiguous() for name, tensor in state.tensors.items()}, folder / TENSORS)
     (folder / NUMBERS).write_text(json.dumps(state.numbers), encoding="utf-8")
@@ -160,9 +167,11 @@ def _write(folder: Path, state: State) -> None:
 
 
 def _read(folder: Path) -> State:
+    from safetensors.torch import load_file
+
     _check_hashes(folder, _read_manifest(folder))
     try:
-        return State(load_file(folder / TENSORS), json.loads((folder / NUMBERS).read_text(encoding="utf-8")))
+        return core.training.State(load_file(folder / TENSORS), json.loads((folder / NUMBERS).read_text(encoding="utf-8")))
     except (OSError, ValueError, SafetensorError) as error:
         raise _Damaged(f"it cannot be read ({type(error).__name__})") from error
 

@@ -1,5 +1,7 @@
 """The exam of a run: sat when its model is saved, kept as exam.json in its folder, read again by the page, the shell and the card."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import logging
@@ -9,16 +11,20 @@ import typing
 from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mlm_gui import core
 from mlm_gui.core.documents import Split
 from mlm_gui.core.duplicates import near_duplicates
 from mlm_gui.core.events import Examined
-from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.verdict import Material, Report, bounded, examination, general_paragraphs
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
 from mlm_gui.services.run import LIVE_STATES
 from mlm_gui.services.store import ID, corpus_from_json, write_whole
+
+if TYPE_CHECKING:
+    from mlm_gui.core.model import MaskedLM
+    from mlm_gui.core.verdict import Material, Report
 
 log = logging.getLogger(__name__)
 EXAM_FILE = "exam.json"
@@ -48,7 +54,7 @@ def examine(run, load: Callable[[str], MaskedLM], tuned: MaskedLM, split: Split,
     """
     base, history = load(run.job.model), run.history()
     base.model.to(tuned.device)
-    report = finished(examination(base, tuned, material_of(run, split), history.latest.seconds if history.latest else 0.0), go_on)
+    report = finished(core.verdict.examination(base, tuned, material_of(run, split), history.latest.seconds if history.latest else 0.0), go_on)
     if report:
         write_whole(run.folder / EXAM_FILE, json.dumps({"version": VERSION, **dataclasses.asdict(report)}, ensure_ascii=False, indent=1))
         write_whole(run.model_folder / "README.md", model_card(run.job, history, report))
@@ -59,7 +65,7 @@ def examine_again(run, load: Callable[[str], MaskedLM], go_on: Callable[[float],
     """Like `examine`, for a run that was trained before. Raises UserError while it has no model or is still being trained."""
     if not run.has_model or run.state in LIVE_STATES:
         raise UserError("This run cannot be examined.", "It has no saved model yet, or is still being trained.", "Wait until it ends, or train one.")
-    tuned = MaskedLM.load(run.model_folder)
+    tuned = core.model.MaskedLM.load(run.model_folder)
     return examine(run, load, tuned, run.corpus.split(run.job.held_out, run.job.split_seed), go_on)
 
 
@@ -77,14 +83,14 @@ def finished(steps: Generator[float, None, Report], go_on: Callable[[float], boo
 
 def material_of(run, split: Split) -> Material:
     """The unseen side of a run's own text. `run` is a services.runs.Run."""
-    unseen = bounded(split.held_out)
-    return Material(
+    unseen = core.verdict.bounded(split.held_out)
+    return core.verdict.Material(
         base_name="an earlier run" if run.job.model.startswith("run:") else run.job.model,
         tuned_name=run.job.name,
         text_name=f"{run.job.corpus_name}, the paragraphs kept unseen",
         unseen=unseen,
         known=split.train,
-        general=general_paragraphs(),
+        general=core.verdict.general_paragraphs(),
         seen_by_base=num_seen(unseen, _parents_text(run.folder, run.job.model)),
     )
 
@@ -151,7 +157,7 @@ def read_exam(folder: Path) -> Report | None:
     """The exam of a run folder; None when there is none, or its file is damaged or of another version."""
     try:
         record = json.loads((folder / EXAM_FILE).read_text(encoding="utf-8"))
-        return _rebuilt(Report, record) if record.pop("version") == VERSION else None
+        return _rebuilt(core.verdict.Report, record) if record.pop("version") == VERSION else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

@@ -1,5 +1,7 @@
 """The server's one training thread: runs wait their turn, and a closed page changes nothing."""
 
+from __future__ import annotations
+
 import contextlib
 import contextvars
 import logging
@@ -7,14 +9,17 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from mlm_gui.core.device import Device
+from mlm_gui import core
 from mlm_gui.core.events import Event, Finished, Paused, Queued, Stepped
-from mlm_gui.core.model import MaskedLM
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.run import RESUMABLE_STATES, Run
 from mlm_gui.services.runs import finetune
+
+if TYPE_CHECKING:
+    from mlm_gui.core.model import MaskedLM
 
 log = logging.getLogger(__name__)
 
@@ -244,7 +249,7 @@ class Trainer:
             log.info("run %s failed: %s", turn.run.id, error)  # it stands in the run's own events
         except Exception:  # the thread must outlive any run
             log.exception("run %s failed", turn.run.id)
-        Device().free()
+        core.device.Device().free()
 
 
 def _record(run: Run, event: Event) -> None:

@@ -1,18 +1,23 @@
 """What the masking lab looks at: the plan of a run, and a text as tokens; the last few are kept."""
 
+from __future__ import annotations
+
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from mlm_gui.core.budget import LossBudget, tutorial_budget
+from mlm_gui import core
 from mlm_gui.core.documents import Corpus
-from mlm_gui.core.masking import Vocabulary
-from mlm_gui.core.plan import Plan
-from mlm_gui.core.tokens import LONGEST_SEQUENCE, TokenStore, tokenize
 from mlm_gui.errors import UserError
 from mlm_gui.services.models import Models
 from mlm_gui.services.runs import Run
+
+if TYPE_CHECKING:
+    from mlm_gui.core.budget import LossBudget
+    from mlm_gui.core.masking import Vocabulary
+    from mlm_gui.core.plan import Plan
+    from mlm_gui.core.tokens import TokenStore
 
 MAX_PARAGRAPHS = 2_000
 """A longer text is judged by so many of its first paragraphs, """
@@ -37,7 +42,7 @@ class Laboratory:
             raise UserError("This run cannot be shown.", "Its folder is damaged: job.json is missing or unreadable.", "Choose another run.")
         return self._once(
             ("plan", run.id, job.config),
-            lambda: Plan.of(self._models.borrow(job.model), run.corpus.split(job.held_out, job.split_seed).train, job.config),
+            lambda: core.plan.Plan.of(self._models.borrow(job.model), run.corpus.split(job.held_out, job.split_seed).train, job.config),
         )
 
     def sequences(self, corpus: Corpus, model: str) -> tuple[TokenStore, Vocabulary]:
@@ -45,8 +50,8 @@ class Laboratory:
 
         def make() -> tuple[TokenStore, Vocabulary]:
             tokenizer = self._models.tokenizer(model)
-            longest = min(LONGEST_SEQUENCE, tokenizer.model_max_length)
-            return tokenize(_beginning(corpus), tokenizer, longest), Vocabulary.of(tokenizer)
+            longest = min(core.tokens.LONGEST_SEQUENCE, tokenizer.model_max_length)
+            return core.tokens.tokenize(_beginning(corpus), tokenizer, longest), core.masking.Vocabulary.of(tokenizer)
 
         return self._once(("sequences", corpus.fingerprint, model), make)
 
@@ -62,7 +67,7 @@ class Laboratory:
 
         return self._once(
             ("budget", corpus.fingerprint, model, rate),
-            lambda: tutorial_budget(_beginning(corpus), self._models.tokenizer(model), rate),
+            lambda: core.budget.tutorial_budget(_beginning(corpus), self._models.tokenizer(model), rate),
         )
 
     def _once(self, key: tuple, make: Callable[[], Made]) -> Made:

@@ -1,22 +1,27 @@
 """Models by the names people use: "starter", a folder, a Hub id, or "run:ID". Loaded ones are kept for the next question."""
 
+from __future__ import annotations
+
 import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from mlm_gui import core
 from mlm_gui.core import checks
-from mlm_gui.core.filling import Blank, Comparison, compare, fill, predict
-from mlm_gui.core.joint import Together, fill_jointly
-from mlm_gui.core.loading import STARTER, load_tokenizer
-from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.shift import Shared, ShiftMap, shift_map
-from mlm_gui.core.words import Surprise, score_word
+from mlm_gui.core.bundled import STARTER
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.runs import Runs
+
+if TYPE_CHECKING:
+    from mlm_gui.core.filling import Blank, Comparison
+    from mlm_gui.core.joint import Together
+    from mlm_gui.core.model import MaskedLM
+    from mlm_gui.core.shift import ShiftMap
+    from mlm_gui.core.words import Surprise
 
 KEPT_MODELS = 3
 """Loaded models kept in memory; the one unused longest goes first."""
@@ -58,12 +63,12 @@ class Models:
 
     def load(self, name: str) -> MaskedLM:
         """A fresh model for training: nobody else holds it."""
-        return self._named(_by_name(MaskedLM.load, self.resolve(name), name), name)
+        return self._named(_by_name(core.model.MaskedLM.load, self.resolve(name), name), name)
 
     def tokenizer(self, name: str):
         """The tokenizer alone, for drawing masks and counting."""
         key = self.resolve(name)
-        tokenizer = self._tokenizers.get(key) or _by_name(load_tokenizer, key, name)
+        tokenizer = self._tokenizers.get(key) or _by_name(core.loading.load_tokenizer, key, name)
         with self._keeping:
             self._tokenizers[key] = tokenizer
             while len(self._tokenizers) > KEPT_TOKENIZERS:
@@ -73,30 +78,32 @@ class Models:
     def fill(self, name: str, text: str, top_k: int = 5) -> tuple[Blank, ...]:
         """See core.filling.fill."""
         with self._using:
-            return fill(self._kept(name), text, top_k)
+            return core.filling.fill(self._kept(name), text, top_k)
 
     def compare(self, base: str, tuned: str, text: str, top_k: int = 5) -> Comparison:
         """See core.filling.compare."""
         with self._using:
-            return compare(self._kept(base), self._kept(tuned), text, top_k)
+            return core.filling.compare(self._kept(base), self._kept(tuned), text, top_k)
 
     def score_words(self, names: tuple[str, str], text: str, blank: int, words: Sequence[str]) -> list[tuple[Surprise, Surprise]]:
         """For each word what base and tuned think of it in this blank; see core.words.score_word."""
         with self._using:
             models = [self._kept(name) for name in names]
-            return [tuple(score_word(lm, text, blank, word) for lm in models) for word in words]
+            return [tuple(core.words.score_word(lm, text, blank, word) for lm in models) for word in words]
 
     def fill_jointly(self, name: str, text: str, top_k: int = 5) -> Together:
         """See core.joint.fill_jointly."""
         with self._using:
-            return fill_jointly(self._kept(name), text, top_k)
+            return core.joint.fill_jointly(self._kept(name), text, top_k)
 
     def shift_map(self, base: str, tuned: str, text: str, blank: int) -> ShiftMap:
         """How the whole vocabulary moved for the blank of this number, 0 the first."""
         with self._using:
             lms = [self._kept(name) for name in (base, tuned)]
-            answers = [predict(lm, text)[1] for lm in lms]
-            return shift_map(Shared.of(*lms), *(answer[checks.whole("The blank", blank, 0, len(answer) - 1)] for answer in answers))
+            answers = [core.filling.predict(lm, text)[1] for lm in lms]
+            return core.shift.shift_map(
+                core.shift.Shared.of(*lms), *(answer[checks.whole("The blank", blank, 0, len(answer) - 1)] for answer in answers)
+            )
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
@@ -115,7 +122,7 @@ class Models:
         if self._versions.get(key) != version:  # a run went on and saved another model in the same place
             self._loaded.pop(key, None)
         if key not in self._loaded:
-            self._loaded[key], self._versions[key] = self._named(_by_name(MaskedLM.load, key, name), name), version
+            self._loaded[key], self._versions[key] = self._named(_by_name(core.model.MaskedLM.load, key, name), name), version
             while len(self._loaded) > KEPT_MODELS:
                 self._loaded.popitem(last=False)
         self._loaded.move_to_end(key)

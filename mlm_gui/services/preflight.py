@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlm_gui import core
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.device import Device
 from mlm_gui.core.documents import Corpus
 from mlm_gui.core.events import Evaluated, Started, Stepped
-from mlm_gui.core.training import Training
 from mlm_gui.errors import UserError
 from mlm_gui.services import memory
 from mlm_gui.services.models import Models
@@ -117,7 +116,7 @@ class Preflight:
     def _forecast(self, corpus: Corpus, model: str, config: TrainConfig, held_out: float, split_seed: int) -> Forecast:
         split = corpus.split(held_out, split_seed)
         memory.begin_peak()
-        training = Training(self._models.load(model), split, config, self._given_up.is_set)
+        training = core.training.Training(self._models.load(model), split, config, self._given_up.is_set)
         lm, busy = training.lm, self._is_busy()
         times, scored, device, num_tokens = [], 0.0, str(lm.device), training.plan.pieces.num_tokens
         if not busy:
@@ -139,7 +138,7 @@ class Preflight:
         num_steps, num_parameters = training.total_steps, lm.num_parameters
         num_sequences = training.plan.pieces[0].num_sequences if len(training.plan.pieces) == 1 else 0
         del training
-        Device().free()
+        core.device.Device().free()
         weights = num_parameters * BYTES_PER_NUMBER
         disk = weights * (1 + STATE_SHARE * CHECKPOINTS_KEPT) + num_steps * BYTES_PER_EVENT + 4 * num_tokens
         disk_free = shutil.disk_usage(self._home).free

@@ -1,14 +1,20 @@
 """Readings: two models read a text word by word, each word hidden in turn, in the background."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from mlm_gui import core
 from mlm_gui.core.documents import Corpus
-from mlm_gui.core.words import CONTEXT_TOKENS, WORD, Surprise, surprises
 from mlm_gui.errors import UserError
 from mlm_gui.services.errands import Errand, Errands
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.models import Models
+
+if TYPE_CHECKING:
+    from mlm_gui.core.words import Surprise
 
 DOCUMENT_CONTEXT_TOKENS = 128
 """Tokens around a word in a text of several paragraphs; half as many as in a sentence, so that a chapter is read in minutes."""
@@ -55,7 +61,7 @@ class Readings(Errands):
     def read(self, corpus: Corpus, base: str, tuned: str, owner: str) -> Reading:
         """Begins a reading. Raises UserError when the text is too long."""
         paragraphs = corpus.paragraphs
-        num_words = sum(len(WORD.findall(paragraph)) for paragraph in paragraphs)
+        num_words = sum(len(core.words.WORD.findall(paragraph)) for paragraph in paragraphs)
         if num_words > self._limits.max_surprise_words:
             raise UserError(
                 "The text is too long to be read word by word.",
@@ -68,11 +74,11 @@ class Readings(Errands):
     def _read(self, reading: Reading, base: str, tuned: str, go_on: Callable[[float], bool]) -> bool | None:
         """Reads paragraph after paragraph, letting others ask between two passes of a model. True at the end, None when cancelled."""
         models = [self._models.borrow(name) for name in (base, tuned)]
-        context = CONTEXT_TOKENS if len(reading.paragraphs) == 1 else DOCUMENT_CONTEXT_TOKENS
+        context = core.words.CONTEXT_TOKENS if len(reading.paragraphs) == 1 else DOCUMENT_CONTEXT_TOKENS
         for number, paragraph in enumerate(reading.paragraphs):
             sides: list[dict[tuple[int, str], Surprise]] = [{}, {}]
             for lm, side in zip(models, sides, strict=True):
-                stream = surprises(lm, paragraph, context)
+                stream = core.words.surprises(lm, paragraph, context)
                 while True:
                     with self._models.turn():
                         surprise = next(stream, None)

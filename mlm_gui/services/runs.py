@@ -1,27 +1,31 @@
 """All runs of a home folder: found, trained, gone on with, deleted."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
+from mlm_gui import core
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.device import is_out_of_memory
 from mlm_gui.core.documents import Corpus, Split
 from mlm_gui.core.events import Checkpointed, Evaluated, Event, Failed, Finished, PassedOver, Paused, Probed, Saved
-from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.probes import probe
-from mlm_gui.core.training import Training, is_finite
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
 from mlm_gui.services.checkpoints import CannotWrite, cannot_write
 from mlm_gui.services.exams import EXAM_FILE, sit_exam
 from mlm_gui.services.run import LIVE_STATES, Run
 from mlm_gui.services.store import ID, new_id, write_whole
+
+if TYPE_CHECKING:
+    from mlm_gui.core.model import MaskedLM
+    from mlm_gui.core.training import Training
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +116,7 @@ def _fail(run: Run, error: UserError) -> None:
 
 
 def _unexpected(error: Exception) -> UserError:
-    if is_out_of_memory(error):
+    if core.device.is_out_of_memory(error):
         return UserError(
             "Training stopped: the memory is full.",
             "The model, its text or their checkpoint did not fit beside the other programs.",
@@ -198,7 +202,7 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
     lm = load(job.model)
     split = corpus.split(job.held_out, job.split_seed)
     try:
-        training = Training(lm, split, job.config, lambda: stop() or pause(), run.folder / "tokens", job.warm_again_after)
+        training = core.training.Training(lm, split, job.config, lambda: stop() or pause(), run.folder / "tokens", job.warm_again_after)
     except OSError as error:
         yield _pause_for(run, cannot_write("The text's tokens could not be written.", error), 0, 0.0)
         return
@@ -211,7 +215,7 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
         for event in training.events():
             yield work.say(event)
             if isinstance(event, Evaluated) and job.probes:
-                yield work.say(Probed(event.step, probe(lm, job.probes)))
+                yield work.say(Probed(event.step, core.probing.probe(lm, job.probes)))
             while passed_over:
                 yield work.say(passed_over.pop(0))
             if work.is_due(event):
@@ -224,7 +228,7 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
     except CannotWrite as error:
         yield _pause_for(run, error, work.safe_step, work.safe_seconds)
     except (UserError, GeneratorExit):  # between two steps: the weights are those of the last one
-        if training.step and not work.is_over and is_finite(lm):
+        if training.step and not work.is_over and core.training.is_finite(lm):
             with contextlib.suppress(CannotWrite):
                 list(work.make_safe())
                 work.save(lm, training.step)
@@ -246,7 +250,7 @@ def _end(work: _Work, lm: MaskedLM, load: Callable[[str], MaskedLM], split: Spli
     if all(score.step != kept_step for score in run.history().evaluations):
         yield work.say(training.score())
         if run.sound_job().probes:
-            yield work.say(Probed(kept_step, probe(lm, run.sound_job().probes)))
+            yield work.say(Probed(kept_step, core.probing.probe(lm, run.sound_job().probes)))
         work.write_card()
     for event in sit_exam(run, lm, load, split, stop):
         yield work.say(event)

@@ -1,16 +1,22 @@
 """Exams asked for from the page: they are sat in the background, one at a time, and can be watched and cancelled."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mlm_gui import core
 from mlm_gui.core.documents import Corpus
-from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.verdict import Material, Report, bounded, examination, general_paragraphs
 from mlm_gui.services.errands import Errand, Errands
 from mlm_gui.services.exams import examine_again, finished, learned_from, num_seen
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.run import Run
+
+if TYPE_CHECKING:
+    from mlm_gui.core.model import MaskedLM
+    from mlm_gui.core.verdict import Report
 
 
 @dataclass
@@ -39,9 +45,14 @@ class Sittings(Errands):
 
         def work(go_on: Callable[[float], bool]) -> Report | None:
             base, tuned = map(self._load, models)
-            unseen = bounded(corpus.paragraphs)
+            unseen = core.verdict.bounded(corpus.paragraphs)
             seen = (num_seen(unseen, _learned(lm)) for lm in (base, tuned))
-            return finished(examination(base, tuned, Material(*called, corpus.name, unseen, unseen, general_paragraphs(), *seen)), go_on)
+            return finished(
+                core.verdict.examination(
+                    base, tuned, core.verdict.Material(*called, corpus.name, unseen, unseen, core.verdict.general_paragraphs(), *seen)
+                ),
+                go_on,
+            )
 
         return self.start(Sitting(owner, corpus.name), work)
 

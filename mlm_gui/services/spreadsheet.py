@@ -1,13 +1,18 @@
 """Tables for a spreadsheet, in which no cell can act as a formula."""
 
+from __future__ import annotations
+
 import csv
 import hashlib
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlm_gui.core.verdict import Report
 from mlm_gui.services.store import write_whole
+
+if TYPE_CHECKING:
+    from mlm_gui.core.verdict import Report
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """A text cell that starts with one of these is run by some spreadsheets (OWASP, CSV injection)."""

@@ -1,8 +1,11 @@
 """Everything the page and the shell stand on, made once for a home folder."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlm_gui import core
+from mlm_gui.core.bundled import STARTER
 from mlm_gui.errors import UserError
 from mlm_gui.services.jobs import Trainer
 from mlm_gui.services.laboratory import Laboratory
@@ -15,6 +18,8 @@ from mlm_gui.services.run import Run
 from mlm_gui.services.runs import Runs
 from mlm_gui.services.sittings import Sittings
 from mlm_gui.services.store import ID, Texts
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,15 @@ class Studio:
         models = Models(runs, limits)
         trainer, sittings, preflight = Trainer(models.load, limits), Sittings(models.load, limits), Preflight(home, runs, models)
         return cls(home, limits, Texts(home), runs, models, trainer, sittings, Laboratory(models), preflight, Overview(), Readings(models, limits))
+
+    def warm_up(self) -> None:
+        """Loads torch, transformers and the starter, so that the first draw and the first training need not wait for them. Takes seconds; failing is no harm."""
+        try:
+            for name in ("training", "verdict"):
+                getattr(core, name)
+            self.models.borrow(STARTER)
+        except Exception:
+            log.exception("The warm-up failed; whatever it was comes up again when it is needed.")
 
     def visible(self, run_id: object, owner: str) -> Run | None:
         """The run, when it is there and this visitor may see it: on a laptop everyone's, on a hosted server only their own."""

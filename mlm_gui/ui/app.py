@@ -135,6 +135,7 @@ def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, p
             "Another program probably uses that port.",
             "Choose another one with --port, for example 7861.",
         ) from error
+    threading.Thread(target=studio.warm_up, name="warm-up", daemon=True).start()
     print(f"{TITLE} is open at {url} (stop it with Ctrl-C)", flush=True)
     asked_to_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,14 +1,15 @@
 """Closer looks at the question of the Compare tab: blanks filled together, a word of the person's own, and the whole vocabulary."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import gradio as gr
 import plotly.graph_objects as go
 
 from mlm_gui.core import checks
-from mlm_gui.core.joint import Together
-from mlm_gui.core.shift import ShiftMap
 from mlm_gui.errors import UserError
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.bars import bars
@@ -17,6 +18,10 @@ from mlm_gui.ui.pairs import pair
 from mlm_gui.ui.questions import blanks_of, question_of
 from mlm_gui.ui.table import table
 from mlm_gui.ui.wiring import INFERENCE, on
+
+if TYPE_CHECKING:
+    from mlm_gui.core.joint import Together
+    from mlm_gui.core.shift import ShiftMap
 
 MAX_CANDIDATES = 10
 """Words that can be scored at once."""

@@ -1,15 +1,20 @@
 """A draw as the values of the components that show it: chips, facts, steps, counts, loss budget, table."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
 
-from mlm_gui.core.budget import LossBudget
-from mlm_gui.core.counts import Count, counts_of, expected_histogram
-from mlm_gui.core.draw import Draw
-from mlm_gui.core.masking import Fate, MaskPolicy
-from mlm_gui.core.steps import steps_of
+from mlm_gui import core
+from mlm_gui.core.policy import Fate, MaskPolicy
+
+if TYPE_CHECKING:
+    from mlm_gui.core.budget import LossBudget
+    from mlm_gui.core.counts import Count
+    from mlm_gui.core.draw import Draw
 
 FATE_WORDS = {
     Fate.UNTOUCHED: "in plain sight",
@@ -67,7 +72,7 @@ def step_values(draw: Draw) -> dict:
     """The draw step by step."""
     steps = [
         {"name": step.name, "words": step.words, "theirs": step.theirs, "ours": step.ours, "cells": step.cells, "lit": step.lit}
-        for step in steps_of(draw)
+        for step in core.steps.steps_of(draw)
     ]
     return {"draw": json.dumps({"tokens": [token.token for token in draw.tokens], "steps": steps})}
 
@@ -93,7 +98,7 @@ def table_values(draw: Draw) -> dict:
 
 def count_values(draw: Draw) -> dict:
     """The counts of this draw inside, or outside, their intervals."""
-    return {"rows": [_count_row(count) for count in counts_of(draw)]}
+    return {"rows": [_count_row(count) for count in core.counts.counts_of(draw)]}
 
 
 def _count_row(count: Count) -> dict:
@@ -122,7 +127,7 @@ def histogram(shares: np.ndarray, sizes: np.ndarray, policy: MaskPolicy) -> go.F
     figure = go.Figure(go.Bar(x=middles[:end], y=found[:end], name="paragraphs in this draw", marker={"color": "var(--mask)"}))
     figure.data[0].hovertemplate = "around %{x:.0f} %: %{y} paragraphs<extra></extra>"
     if policy.unit == "token":
-        expected = expected_histogram(sizes, policy.rate, edges)
+        expected = core.counts.expected_histogram(sizes, policy.rate, edges)
         figure.add_scatter(
             x=middles[:end],
             y=expected[:end],

@@ -1,12 +1,13 @@
 """Tab 5, Exam: does it know the language of the text now, how sure is that, and what did it cost?"""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
 
 from mlm_gui.core import checks
 from mlm_gui.core.documents import Corpus
-from mlm_gui.core.verdict import Report
 from mlm_gui.errors import UserError
 from mlm_gui.services.exams import read_exam
 from mlm_gui.services.run import LIVE_STATES, Run
@@ -23,6 +24,9 @@ from mlm_gui.ui.table import table
 from mlm_gui.ui.training_tab import TrainingTab, model_choices
 from mlm_gui.ui.verdict_card import verdict_card
 from mlm_gui.ui.wiring import on
+
+if TYPE_CHECKING:
+    from mlm_gui.core.verdict import Report
 
 NO_RUN = "No exam yet. Train a model on the third tab: it sits its exam by itself as soon as it is saved."
 TRAINING = "This run is still being trained. It sits its exam as soon as it is saved, and the verdict appears here."

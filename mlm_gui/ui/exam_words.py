@@ -1,12 +1,19 @@
 """An exam's report as what the page shows: facts, tables, a chart, and the story of each number."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import plotly.graph_objects as go
 
-from mlm_gui.core.cloze import CUTS
-from mlm_gui.core.exam import EXAM_POLICY
-from mlm_gui.core.pairing import BETTER, SAME, WORSE, Pairing
+from mlm_gui import core
+from mlm_gui.core.policy import EXAM_POLICY
 from mlm_gui.core.resampling import NUM_RESAMPLES
-from mlm_gui.core.verdict import Report, signed
+from mlm_gui.core.verdicts import BETTER, SAME, WORSE
+
+if TYPE_CHECKING:
+    from mlm_gui.core.pairing import Pairing
+    from mlm_gui.core.verdict import Report
 
 BLANK_FACTS = {
     "facts": [{"name": name, "value": "–", "extra": ""} for name in ("loss on unseen text", "right first guess", "key words", "general English")]
@@ -28,7 +35,11 @@ def exam_facts(report: Report) -> list[dict]:
         {"name": "loss on unseen text", "value": f"{unseen.tuned.loss:.2f}", "extra": f"base {unseen.base.loss:.2f}"},
         {"name": "right first guess", "value": f"{100 * unseen.tuned.top1:.0f} of 100", "extra": f"base {100 * unseen.base.top1:.0f}"},
         {"name": "key words in the first five", "value": f"{cloze.tuned_right[1]} of {len(cloze.items)}", "extra": f"base {cloze.base_right[1]}"},
-        {"name": "forgetting: loss on general English", "value": signed(report.forgetting.difference), "extra": FORGOTTEN[report.forgetting.outcome]},
+        {
+            "name": "forgetting: loss on general English",
+            "value": core.verdict.signed(report.forgetting.difference),
+            "extra": FORGOTTEN[report.forgetting.outcome],
+        },
     ]
 
 
@@ -40,7 +51,7 @@ def score_table(report: Report | None) -> dict:
     for name, part in TEXTS:
         pairing: Pairing = getattr(report, part)
         base, tuned = pairing.base, pairing.tuned
-        change = _figure(signed(pairing.difference, 3), pairing.difference_interval, lambda edge: signed(edge, 3))
+        change = _figure(core.verdict.signed(pairing.difference, 3), pairing.difference_interval, lambda edge: core.verdict.signed(edge, 3))
         rows.append(
             [
                 f"{name}: loss",
@@ -78,7 +89,7 @@ def cloze_table(report: Report | None) -> dict:
     cloze = report.cloze
     right = "; ".join(
         f"among the first {cut}: base {base}, tuned {tuned}" if cut > 1 else f"at the first guess: base {base}, tuned {tuned}"
-        for cut, base, tuned in zip(CUTS, cloze.base_right, cloze.tuned_right, strict=True)
+        for cut, base, tuned in zip(core.cloze.CUTS, cloze.base_right, cloze.tuned_right, strict=True)
     )
     rows = [
         [
@@ -187,7 +198,7 @@ def _figure(value: str, interval: tuple[float, float], shown) -> str:
 
 
 def _points(share: float) -> str:
-    return signed(100 * share, 1)
+    return core.verdict.signed(100 * share, 1)
 
 
 def _p(p_value: float) -> str:

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from mlm_gui.core.loading import STARTER
+from mlm_gui.core.bundled import STARTER
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.account import account
 from mlm_gui.ui.budget import budget

@@ -1,25 +1,27 @@
 """What the masks tab shows for what is asked: a draw over a text, or a batch of the run, as the values of its components."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 import gradio as gr
 
+from mlm_gui import core
 from mlm_gui.core import checks
-from mlm_gui.core.counts import chosen_shares
+from mlm_gui.core.bundled import ASSETS, STARTER
 from mlm_gui.core.documents import Corpus, Document
-from mlm_gui.core.draw import Draw, draw_masks, draw_of, taught
-from mlm_gui.core.loading import ASSETS, STARTER
-from mlm_gui.core.masking import MaskPolicy
-from mlm_gui.core.tokens import LONGEST_SEQUENCE
-from mlm_gui.core.twin import run_twin, twin_of
+from mlm_gui.core.policy import MaskPolicy
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import draw_views
 from mlm_gui.ui.chart import figure_json
 from mlm_gui.ui.masking_form import MAX_PASSES, TUTORIAL
+
+if TYPE_CHECKING:
+    from mlm_gui.core.draw import Draw
 
 HINT = "Click a piece to hide it for sure, click again to leave it in sight, again to give it back to the draw. Arrow keys move."
 HINT_BATCH = "This is the trainer's own draw, so nothing in it can be changed. Arrow keys move from piece to piece."
@@ -94,12 +96,12 @@ def drawn_by(studio: Studio, asked: Asked, force: set[int], forbid: set[int]) ->
     seed, epoch = checks.whole("The seed", asked.seed, 0, 2**31 - 1 - MAX_PASSES), checks.whole("The pass", asked.epoch, 1, MAX_PASSES)
     if asked.drawn != "once":
         seed += epoch - 1
-    return draw_masks(
+    return core.draw.draw_masks(
         studio.models.tokenizer(studio.usable(asked.model, asked.visitor)),
         asked.text,
         policy,
         seed,
-        LONGEST_SEQUENCE,
+        core.tokens.LONGEST_SEQUENCE,
         force,
         forbid,
         asked.rule == TUTORIAL,
@@ -127,7 +129,7 @@ def text_view(studio: Studio, asked: Asked, told: Draw) -> MaskingView:
         return studio.texts.find(asked.text_id) or Corpus("this text", (Document("this text", (asked.text,)),))
 
     def code() -> str:
-        return twin_of(told, asked.text, folder_of(studio, asked.model), min(LONGEST_SEQUENCE, tokenizer.model_max_length))
+        return core.twin.twin_of(told, asked.text, folder_of(studio, asked.model), min(core.tokens.LONGEST_SEQUENCE, tokenizer.model_max_length))
 
     return MaskingView(
         draw_views.fact_values(told),
@@ -148,9 +150,9 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
     step = checks.whole("The step", asked.step, 1, plan.total_steps)
     pack, batch = plan.batch_at(step)
     number = min(checks.whole("The paragraph", asked.sequence, 1, 10**9), len(pack.lengths))
-    told = draw_of(studio.models.tokenizer(job.model), pack, batch, job.config.policy, job.config.seed, sequence=number - 1)
+    told = core.draw.draw_of(studio.models.tokenizer(job.model), pack, batch, job.config.policy, job.config.seed, sequence=number - 1)
     if job.config.as_taught:
-        told = taught(told, plan.row_length)
+        told = core.draw.taught(told, plan.row_length)
     place = "the very next one" if step == run.history().num_steps + 1 else "done" if step <= run.history().num_steps else "still to come"
     heading = (
         f"{job.name[:40]}: batch {step:,} of {plan.total_steps:,}, {place} · paragraph {number} of {len(pack.lengths)} · "
@@ -163,7 +165,7 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
         gr.skip(),
         draw_views.chip_values(told, bool(asked.with_ids), heading, HINT_TAUGHT if told.as_taught else HINT_BATCH),
         gr.skip(),
-        *closer(studio, asked, told, lambda: run.corpus, job.model, lambda: run_twin(folder, model, step, number, told.as_taught)),
+        *closer(studio, asked, told, lambda: run.corpus, job.model, lambda: core.twin.run_twin(folder, model, step, number, told.as_taught)),
     )
 
 
@@ -173,7 +175,7 @@ def closer(studio: Studio, asked: Asked, told: Draw, corpus: Callable[[], Corpus
     def spread() -> dict:
         text = corpus()
         store, vocabulary = studio.laboratory.sequences(text, model)
-        shares, sizes = chosen_shares(store, told.policy, vocabulary, told.seed)
+        shares, sizes = core.counts.chosen_shares(store, told.policy, vocabulary, told.seed)
         if not len(shares):
             return {"fig": None, "run": None, "empty": "No paragraph of this text has a piece that this model could hide."}
         if len(text.paragraphs) == 1:

@@ -1,9 +1,15 @@
 """The two models that the Compare tab asks, and how their guesses are drawn."""
 
-from mlm_gui.core.filling import Blank
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from mlm_gui.services.run import Run
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.run_words import run_label
+
+if TYPE_CHECKING:
+    from mlm_gui.core.filling import Blank
 
 ITS_OWN_BASE = ""
 """Value of the base list: the model that the tuned one started from."""

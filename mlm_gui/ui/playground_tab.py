@@ -1,13 +1,14 @@
 """Tab 4, Compare: one sentence, two models, side by side; closer looks at both; and the tuned model to take away."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
 
 from mlm_gui.core import checks
-from mlm_gui.core.filling import MAX_BLANKS
+from mlm_gui.core.blanks import MAX_BLANKS
 from mlm_gui.core.memory import stands_in
-from mlm_gui.core.shift import Shift
 from mlm_gui.services.exams import learned_by
 from mlm_gui.services.export import export_zip
 from mlm_gui.services.studio import Studio
@@ -21,6 +22,9 @@ from mlm_gui.ui.questions import FIRST_SENTENCE, blank_names, blanks_of, forget,
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.training_tab import TrainingTab, model_choices
 from mlm_gui.ui.wiring import INFERENCE, on
+
+if TYPE_CHECKING:
+    from mlm_gui.core.shift import Shift
 
 
 class Answer(NamedTuple):

@@ -4,7 +4,7 @@ import re
 
 import gradio as gr
 
-from mlm_gui.core.filling import BLANK, MAX_CHARACTERS
+from mlm_gui.core.blanks import BLANK, MAX_CHARACTERS
 from mlm_gui.errors import UserError
 from mlm_gui.services.studio import Studio
 

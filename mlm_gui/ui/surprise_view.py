@@ -3,8 +3,8 @@
 import gradio as gr
 
 from mlm_gui.core import checks
+from mlm_gui.core.blanks import BLANK
 from mlm_gui.core.documents import Corpus
-from mlm_gui.core.filling import BLANK
 from mlm_gui.errors import UserError
 from mlm_gui.services.exams import learned_by, num_seen
 from mlm_gui.services.readings import Reading, ReadWord

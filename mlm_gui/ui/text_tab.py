@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import gradio as gr
 
+from mlm_gui import core
 from mlm_gui.core import checks
+from mlm_gui.core.bundled import ASSETS
 from mlm_gui.core.documents import TEXT_ENDINGS, Corpus
-from mlm_gui.core.loading import ASSETS
 from mlm_gui.core.shatter import shattered_words
-from mlm_gui.core.tokens import tokenize
 from mlm_gui.errors import UserError
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.facts import facts
@@ -137,7 +137,7 @@ def show(studio: Studio, text_id: str, held_out: float, split_seed: float) -> Te
         return TextView(*[gr.skip()] * len(TextView._fields))  # a text may be on its way: leave the page as it is
     counts = corpus.statistics()
     tokenizer = studio.models.tokenizer("starter")
-    num_tokens = tokenize(corpus.paragraphs, tokenizer, 512).num_tokens
+    num_tokens = core.tokens.tokenize(corpus.paragraphs, tokenizer, 512).num_tokens
     numbers = [
         {
             "name": "paragraphs",

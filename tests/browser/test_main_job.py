@@ -6,8 +6,8 @@ import zipfile
 import pytest
 from playwright.sync_api import expect
 
+from mlm_gui.core.bundled import ASSETS
 from mlm_gui.core.filling import fill
-from mlm_gui.core.loading import ASSETS
 from mlm_gui.core.model import MaskedLM
 
 BOOK = ASSETS / "samples" / "seed-almanac.txt"

@@ -9,7 +9,8 @@ from scipy.stats import binom
 
 from mlm_gui.core.chance import binomial_interval
 from mlm_gui.core.draw import MAX_CHARACTERS, as_record, draw_masks
-from mlm_gui.core.masking import Fate, MaskPolicy, Vocabulary, mask_tokens
+from mlm_gui.core.masking import Vocabulary, mask_tokens
+from mlm_gui.core.policy import Fate, MaskPolicy
 from mlm_gui.errors import UserError
 
 HUGE = 10**400  # an int that no float can hold

@@ -5,8 +5,9 @@ import math
 import pytest
 import transformers as hf
 
-from mlm_gui.core.filling import MAX_BLANKS, MAX_CHARACTERS, compare, fill
-from mlm_gui.core.loading import ASSETS
+from mlm_gui.core.blanks import MAX_BLANKS, MAX_CHARACTERS
+from mlm_gui.core.bundled import ASSETS
+from mlm_gui.core.filling import compare, fill
 from mlm_gui.errors import UserError
 
 HUGE = 10**400  # an int that no float can hold

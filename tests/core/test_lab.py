@@ -14,8 +14,8 @@ from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.counts import chosen_shares, counts_of, expected_histogram
 from mlm_gui.core.documents import Split
 from mlm_gui.core.draw import draw_masks, draw_of, taught
-from mlm_gui.core.masking import UNITS, Fate, MaskPolicy
 from mlm_gui.core.plan import Plan
+from mlm_gui.core.policy import UNITS, Fate, MaskPolicy
 from mlm_gui.core.steps import steps_of
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training import train

@@ -9,8 +9,9 @@ import torch
 from scipy.stats import binom
 
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.masking import IGNORED, Fate, MaskPolicy, Vocabulary, mask_tokens
+from mlm_gui.core.masking import Vocabulary, mask_tokens
 from mlm_gui.core.plan import Plan
+from mlm_gui.core.policy import IGNORED, Fate, MaskPolicy
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.errors import UserError
 

@@ -11,8 +11,9 @@ import transformers as hf
 from tokenizers import Tokenizer
 
 from mlm_gui.core.loading import load_tokenizer
-from mlm_gui.core.masking import IGNORED, MaskPolicy, mask_tokens
+from mlm_gui.core.masking import mask_tokens
 from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.policy import IGNORED, MaskPolicy
 from mlm_gui.core.tokens import Pack, tokenize
 from mlm_gui.core.training import set_dropout
 from mlm_gui.errors import UserError
@@ -87,7 +88,7 @@ def test_the_packed_loss_and_gradients_equal_the_padded_reference(family, family
 
 def test_the_starter_s_packed_loss_equals_the_padded_reference(lm, question):
     pack, batch = question(lm)
-    from mlm_gui.core.loading import ASSETS
+    from mlm_gui.core.bundled import ASSETS
 
     _, expected = reference_loss(ASSETS / "starter", "sdpa", lm, pack, batch)
     assert math.isclose(our_loss(lm, pack, batch).item(), expected.item(), rel_tol=1e-5)

@@ -3,7 +3,8 @@
 import pytest
 
 from mlm_gui.core.filling import fill
-from mlm_gui.core.probes import pinned, probe, probes_from
+from mlm_gui.core.probes import pinned, probes_from
+from mlm_gui.core.probing import probe
 from mlm_gui.errors import UserError
 
 

@@ -11,7 +11,8 @@ import torch
 from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.documents import Split
 from mlm_gui.core.events import Evaluated, Started, Stepped, as_record
-from mlm_gui.core.exam import EXAM_POLICY, Exam, evaluate
+from mlm_gui.core.exam import Exam, evaluate
+from mlm_gui.core.policy import EXAM_POLICY
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training import schedule, train
 from mlm_gui.errors import UserError

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from mlm_gui.core.chance import span_distribution, span_interval
-from mlm_gui.core.masking import MAX_SPAN_WORDS, UNITS, Fate, MaskPolicy, Vocabulary, mask_tokens, span_chances
+from mlm_gui.core.masking import Vocabulary, mask_tokens, span_chances
+from mlm_gui.core.policy import MAX_SPAN_WORDS, UNITS, Fate, MaskPolicy
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.errors import UserError
 

@@ -9,22 +9,13 @@ import torch
 
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Split
-from mlm_gui.core.exam import EXAM_POLICY, Exam, evaluate
-from mlm_gui.core.masking import IGNORED, Fate
-from mlm_gui.core.pairing import BETTER, SAME, WORSE, pair
+from mlm_gui.core.exam import Exam, evaluate
+from mlm_gui.core.pairing import pair
+from mlm_gui.core.policy import EXAM_POLICY, IGNORED, Fate
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training import train
-from mlm_gui.core.verdict import (
-    MAX_EXAM_CHARACTERS,
-    MIN_MASKS,
-    MIN_UNITS,
-    NO_VERDICT,
-    Material,
-    bounded,
-    examination,
-    general_paragraphs,
-    spoken_minutes,
-)
+from mlm_gui.core.verdict import MAX_EXAM_CHARACTERS, MIN_MASKS, MIN_UNITS, Material, bounded, examination, general_paragraphs, spoken_minutes
+from mlm_gui.core.verdicts import BETTER, NO_VERDICT, SAME, WORSE
 from mlm_gui.errors import UserError
 from mlm_gui.services.exams import finished
 

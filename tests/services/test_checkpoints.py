@@ -112,7 +112,7 @@ def test_leftovers_of_a_killed_program_are_not_used_and_are_swept(checkpoints):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO])
-@pytest.mark.parametrize("call", ["save_file", "_sync"])
+@pytest.mark.parametrize("call", ["safetensors.torch.save_file", "mlm_gui.services.checkpoints._sync"])
 def test_a_disk_that_takes_nothing_leaves_the_earlier_checkpoint_and_nothing_half_written(checkpoints, monkeypatch, number, call):
     checkpoints.write(state(4))
 
@@ -120,7 +120,7 @@ def test_a_disk_that_takes_nothing_leaves_the_earlier_checkpoint_and_nothing_hal
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, call, refuse)
+        patch.setattr(call, refuse)
         with pytest.raises(CannotWrite, match=os.strerror(number)):
             checkpoints.write(state(5))
     assert [folder.name.rpartition("-")[2] for folder in checkpoints.folder.iterdir()] == ["4"]
@@ -131,7 +131,7 @@ def test_a_disk_that_takes_nothing_leaves_the_earlier_checkpoint_and_nothing_hal
 
 def test_too_little_room_is_seen_before_anything_is_written(checkpoints, monkeypatch):
     checkpoints.write(state(4))
-    monkeypatch.setattr(module, "save_file", lambda *_: pytest.fail("it wrote"))
+    monkeypatch.setattr("safetensors.torch.save_file", lambda *_: pytest.fail("it wrote"))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000))
     with pytest.raises(CannotWrite, match="nearly full"):
         checkpoints.write(state(5))

@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 
+from mlm_gui.core import verdict
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Corpus
 from mlm_gui.core.events import Examined, Finished, Saved, Stepped
 from mlm_gui.errors import UserError
-from mlm_gui.services import exams
 from mlm_gui.services.exams import as_record, examine_again, learned_from, material_of, num_seen, read_exam
 from mlm_gui.services.export import export_zip
 from mlm_gui.services.runs import Run, finetune
@@ -64,21 +64,21 @@ def test_an_error_in_the_exam_costs_the_exam_only(run, lm, monkeypatch):
     def broken(*arguments, **options):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(exams, "examination", broken)
+    monkeypatch.setattr(verdict, "examination", broken)
     events = list(finetune(run, lambda name: lm.copy()))
     assert [type(event) for event in events[-2:]] == [Saved, Finished]
     assert run.state == "finished" and run.has_model and read_exam(run.folder) is None
 
 
 def test_a_stop_during_the_exam_ends_it_and_keeps_the_run(run, lm, monkeypatch):
-    asked, whole = [], exams.examination
+    asked, whole = [], verdict.examination
 
     def watched(*arguments, **options):
         for share in whole(*arguments, **options):
             asked.append(share)
             yield share
 
-    monkeypatch.setattr(exams, "examination", watched)
+    monkeypatch.setattr(verdict, "examination", watched)
     events = list(finetune(run, lambda name: lm.copy(), lambda: bool(asked)))
     assert len(asked) == 1 and not any(isinstance(event, Examined) for event in events)
     assert (events[-1].reason, run.state, run.has_model) == ("done", "finished", True) and read_exam(run.folder) is None

@@ -19,7 +19,7 @@ from mlm_gui.core.events import Checkpointed, Evaluated, Examined, Failed, Finis
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.training import Training
 from mlm_gui.errors import UserError
-from mlm_gui.services import checkpoints, runs
+from mlm_gui.services import runs
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.more_passes import continue_for
 from mlm_gui.services.run import Run
@@ -191,7 +191,7 @@ def test_a_full_disk_pauses_the_run_with_the_reason_and_it_goes_on_when_there_is
     train(run, 2)
     with monkeypatch.context() as patch:
         if target == "checkpoint":
-            patch.setattr(checkpoints, "save_file", fail)
+            patch.setattr("safetensors.torch.save_file", fail)
         elif target == "model":
             patch.setattr(MaskedLM, "save", fail)
         else:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from mlm_gui.core.verdict import NO_VERDICT, SAME
+from mlm_gui.core.verdicts import NO_VERDICT, SAME
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import LAPTOP
 from mlm_gui.services.sittings import Sittings
