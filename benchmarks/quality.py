@@ -2,7 +2,7 @@
 
 `python -m benchmarks.quality` starts each way from the starter, three seeds on each text, and compares the losses
 - at equal real tokens: the tutorial's two passes over the text for everyone;
-- at equal time: as long as Recommended takes, each with its rate's fall fitted to that time;
+- at equal time: as many processor seconds (of one thread) as Recommended takes, each with its rate's fall fitted to that time;
 - each by its own defaults, to their end, however long that takes.
 
 One JSON line for each text and seed goes to the results file, and what stands there is not measured again.
@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
+
+import torch
 
 from benchmarks import loops
 from benchmarks.exams import hidden_exams, hidden_loss
@@ -44,7 +46,7 @@ COLUMNS = {"equal_tokens": f"{EQUAL_PASSES} passes", "equal_time": "as long as R
 
 @dataclass
 class Clock:
-    """Time spent in the steps of one run; the first, which also prepares, counts as an average one."""
+    """Processor seconds spent in the steps of one run, so that other work on the machine does not count; the first step, which also prepares, counts as an average one."""
 
     seconds: float = 0.0
     steps: int = 0
@@ -52,12 +54,12 @@ class Clock:
     def over(self, running: Iterator[Step]) -> Iterator[Step]:
         """The same steps; what the caller does between two of them is not counted."""
         while True:
-            began = time.perf_counter()
+            began = time.process_time()
             step = next(running, None)
             if step is None:
                 return
             self.steps += 1
-            self.seconds += time.perf_counter() - began if self.steps > 1 else 0
+            self.seconds += time.process_time() - began if self.steps > 1 else 0
             yield step
 
     @property
@@ -179,6 +181,7 @@ def main() -> None:
     corpora = [corpus_of(SAMPLES[0]), *(corpus_of(file, share=asked.share) for file in asked.text)]
     if not asked.text:
         corpora.append(corpus_of(SAMPLES[1]))
+    torch.set_num_threads(1)
     began, starter = time.monotonic(), MaskedLM.load("starter")
     for seed in range(asked.seeds):
         for corpus in corpora:

@@ -26,6 +26,8 @@ from mlm_gui.ui.theme import STYLE, theme
 from mlm_gui.ui.wiring import on
 
 TITLE = "MLM Studio"
+WARM_UP_SECONDS = 3.0
+"""After this, torch is loaded behind the page; a browser that opens the page at once has the processor to itself until then."""
 TABS = {"text": "Text", "masks": "Masks", "train": "Train", "compare": "Compare", "exam": "Exam", "runs": "Runs"}
 
 
@@ -135,7 +137,9 @@ def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, p
             "Another program probably uses that port.",
             "Choose another one with --port, for example 7861.",
         ) from error
-    threading.Thread(target=studio.warm_up, name="warm-up", daemon=True).start()
+    warming = threading.Timer(WARM_UP_SECONDS, studio.warm_up)
+    warming.daemon = True
+    warming.start()
     print(f"{TITLE} is open at {url} (stop it with Ctrl-C)", flush=True)
     asked_to_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
