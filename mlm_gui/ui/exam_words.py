@@ -163,7 +163,7 @@ def interval_chart(report: Report) -> go.Figure:
             name=f"{name} ({'circle' if symbol == 'circle' else 'square'})",
             mode="markers+text",
             text=[f"{name} {side.loss:.2f}" for side in sides],
-            textposition="top center",
+            textposition="top center" if offset > 0 else "bottom center",
             textfont={"color": colour, "size": 12},
             marker={"size": 10, "symbol": symbol, "color": colour},
             error_x={

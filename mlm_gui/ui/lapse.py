@@ -11,7 +11,7 @@ from mlm_gui.services.run import Run
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.component import Poll, component
 
-MAX_COLUMNS = 9
+MAX_COLUMNS = 7
 """Evaluations shown; of more, the first, the last and evenly chosen ones between them."""
 TEMPLATE = """
 <div class="scroll" role="region" tabindex="0" hidden><table><caption></caption><thead><tr></tr></thead><tbody></tbody></table></div>
