@@ -136,6 +136,7 @@ def _asked(studio, options: argparse.Namespace) -> tuple:
     """Corpus, model, config, held-out share and split seed of a new run. Raises UserError before anything is written."""
     from mlm_gui.core.config import RECIPES
     from mlm_gui.core.documents import Corpus
+    from mlm_gui.core.loading import STARTER
 
     if not options.files:
         raise UserError("The command was not understood.", "It names no text to train on.", "Give one or more files, or --resume FOLDER.")
@@ -143,7 +144,11 @@ def _asked(studio, options: argparse.Namespace) -> tuple:
     config = dataclasses.replace(RECIPES[options.recipe], **{name: value for name, value in changes.items() if value is not None})
     corpus = Corpus.from_files(options.files)
     studio.models.tokenizer(options.model)  # an unknown model is refused before a run folder is made
-    return corpus, options.model, config, options.held_out, config.seed
+    place = Path(studio.models.resolve(options.model))
+    stays_named = options.model == STARTER or not place.is_dir() or (options.model.startswith("run:") and not options.out)
+    # a run in a folder of its own finds its base by the place: it may go on from another folder, or with another home
+    model = options.model if stays_named else str(place.absolute())
+    return corpus, model, config, options.held_out, config.seed
 
 
 def _run_to_resume(options: argparse.Namespace):

@@ -17,6 +17,7 @@ def model_card(job, history: History, report: Report | None = None) -> str:
         for when, score in (*((("before", before),) if before.step == 0 else ()), ("after", after))
     )
     name, model, corpus = (_one_line(value) for value in (job.name, job.model, job.corpus_name))
+    start = "the model of an earlier run" if job.model.startswith("run:") else model
     return f"""---
 library_name: transformers
 pipeline_tag: fill-mask
@@ -24,7 +25,7 @@ tags: [fill-mask, masked-lm, mlm-studio]
 ---
 # {name}
 
-A masked language model: {model}, trained further on the text "{corpus}" with MLM Studio.
+A masked language model: {start}, trained further on the text "{corpus}" with MLM Studio.
 
 ```python
 from transformers import pipeline

@@ -45,7 +45,7 @@ class Models:
             run = self._runs.find(name.removeprefix("run:"))
             if run is None or not run.has_model:
                 raise UserError(
-                    "This run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
+                    "That run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
                 )
             return str(run.model_folder)
         if name != STARTER and self._limits.hosted and (name.startswith((".", "~", "/")) or _exists(name)):
