@@ -181,6 +181,7 @@ def _view(studio: Studio, visitor: str, ids: object) -> RunsView:
 
 def _row(line: Line) -> dict:
     losses = f"{line.before:.2f} → {line.after:.2f}" if line.before is not None and line.after is not None else "–"
+    losses += f" (step {line.went_back_to:,} kept)" if line.went_back_to is not None else ""
     model = "another run" if line.model.startswith("run:") else line.model
     steps = f"{line.num_steps:,} of {line.total_steps:,}" if line.total_steps else "–"
     cells = [line.text, model, steps, losses, line.created[:16].replace("T", " "), spoken_bytes(line.disk_bytes)]
