@@ -28,7 +28,7 @@ def _print(record: dict) -> None:
 def open_app(options: argparse.Namespace) -> None:
     from mlm_gui.ui.app import serve
 
-    serve(host=options.host, port=options.port, home=options.home, profile=options.profile)
+    serve(host=options.host, port=options.port, home=options.home, profile=options.profile, hub_models=options.hub_models)
 
 
 def text(options: argparse.Namespace) -> None:

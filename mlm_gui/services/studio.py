@@ -38,7 +38,7 @@ class Studio:
         """Makes the folders that are missing; starts no thread."""
         runs = Runs(home)
         models = Models(runs, limits)
-        trainer, sittings, preflight = Trainer(models.load, limits), Sittings(models.load, limits), Preflight(home, runs, models)
+        trainer, sittings, preflight = Trainer(models.load, limits), Sittings(models.load, limits), Preflight(home, runs, models, limits)
         return cls(home, limits, Texts(home), runs, models, trainer, sittings, Laboratory(models), preflight, Overview(), Readings(models, limits))
 
     def visible(self, run_id: object, owner: str) -> Run | None:

@@ -13,7 +13,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from mlm_gui.errors import UserError
-from mlm_gui.services.limits import PROFILES
+from mlm_gui.services.limits import HUB_MODELS, PROFILES, offering
 from mlm_gui.services.store import ID, default_home, new_id
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import exam_tab, masking_tab, playground_tab, questions, runs_tab, text_tab, training_tab
@@ -116,13 +116,14 @@ def launch_options(studio: Studio, host: str = "127.0.0.1") -> dict:
     }
 
 
-def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, profile: str | None = None) -> None:
+def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, profile: str | None = None, hub_models: str | None = None) -> None:
     """Opens the page and stays until it is told to stop; a run in progress is then paused after its step, its checkpoint written."""
     on_space = "SPACE_ID" in os.environ
     home = (home or default_home()).absolute()
     home.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("GRADIO_TEMP_DIR", str(home / "uploads"))
-    studio = Studio.open(home, PROFILES[profile or ("hosted" if on_space else "laptop")])
+    limits = offering(PROFILES[profile or ("hosted" if on_space else "laptop")], hub_models or os.environ.get(HUB_MODELS))
+    studio = Studio.open(home, limits)
     page = build(studio)
     page.queue(max_size=64, api_open=False)
     try:
