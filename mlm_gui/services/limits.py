@@ -32,6 +32,10 @@ class Limits:
     """Until a download is broken off."""
     download_patience: float | None
     """Seconds that a question waits for a model's download before it is answered with “ask again”; None waits to the end."""
+    kept_seconds: float | None
+    """Age at which visitors' texts, downloads and uploads are forgotten; None keeps them. See services.sweeping."""
+    kept_bytes: int
+    """Of all of these together, where they are forgotten at all; beyond it the oldest go first."""
 
 
 LAPTOP = Limits(
@@ -49,6 +53,8 @@ LAPTOP = Limits(
     max_downloads=4,
     download_seconds=3600.0,
     download_patience=None,
+    kept_seconds=None,
+    kept_bytes=0,
 )
 HOSTED = Limits(
     hosted=True,
@@ -65,6 +71,8 @@ HOSTED = Limits(
     max_downloads=2,
     download_seconds=300.0,
     download_patience=2.0,
+    kept_seconds=24 * 3600.0,
+    kept_bytes=2_000_000_000,
 )
 PROFILES = {"laptop": LAPTOP, "hosted": HOSTED}
 HUB_MODELS = "MLM_GUI_HUB_MODELS"
