@@ -10,7 +10,7 @@ from typing import NoReturn
 from mlm_gui import commands
 from mlm_gui.errors import UserError
 from mlm_gui.services import environment
-from mlm_gui.services.limits import PROFILES
+from mlm_gui.services.limits import HUB_MODELS, PROFILES
 
 UNITS = ("token", "word", "span")
 """As core.masking has them; said again here because the shell's help loads no torch."""
@@ -109,6 +109,11 @@ def _page_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument(
         "--profile", choices=sorted(PROFILES), help="limits: laptop, or hosted where strangers visit (default: hosted on a Space, else laptop)"
+    )
+    parser.add_argument(
+        "--hub-models",
+        metavar="NAMES",
+        help=f"Hub models that may be fetched, separated by commas, * for anything, or none (default: ${HUB_MODELS}, else laptop: all, hosted: a few)",
     )
     _home_option(parser)
 

@@ -28,7 +28,7 @@ def _print(record: dict) -> None:
 def open_app(options: argparse.Namespace) -> None:
     from mlm_gui.ui.app import serve
 
-    serve(host=options.host, port=options.port, home=options.home, profile=options.profile)
+    serve(host=options.host, port=options.port, home=options.home, profile=options.profile, hub_models=options.hub_models)
 
 
 def text(options: argparse.Namespace) -> None:
@@ -134,6 +134,7 @@ def train(options: argparse.Namespace) -> None:
 
 def _asked(studio, options: argparse.Namespace) -> tuple:
     """Corpus, model, config, held-out share and split seed of a new run. Raises UserError before anything is written."""
+    from mlm_gui.core.bundled import STARTER
     from mlm_gui.core.config import RECIPES
     from mlm_gui.core.documents import Corpus
 
@@ -143,7 +144,11 @@ def _asked(studio, options: argparse.Namespace) -> tuple:
     config = dataclasses.replace(RECIPES[options.recipe], **{name: value for name, value in changes.items() if value is not None})
     corpus = Corpus.from_files(options.files)
     studio.models.tokenizer(options.model)  # an unknown model is refused before a run folder is made
-    return corpus, options.model, config, options.held_out, config.seed
+    place = Path(studio.models.resolve(options.model))
+    stays_named = options.model == STARTER or not place.is_dir() or (options.model.startswith("run:") and not options.out)
+    # a run in a folder of its own finds its base by the place: it may go on from another folder, or with another home
+    model = options.model if stays_named else str(place.absolute())
+    return corpus, model, config, options.held_out, config.seed
 
 
 def _run_to_resume(options: argparse.Namespace):

@@ -5,7 +5,9 @@ import dataclasses
 import json
 import random
 
+import gradio as gr
 import pytest
+from gradio import processing_utils
 from starlette.testclient import TestClient
 
 from mlm_gui.services.limits import HOSTED, LAPTOP
@@ -105,3 +107,16 @@ def test_an_address_is_refused_in_any_encoding(client, encoding, kind):
     body = json.dumps({"data": [[{"path": "http://169.254.169.254/x", "meta": {"_type": "gradio.FileData"}}]], "fn_index": 0, "session_hash": "a"})
     answer = client.post("/gradio_api/queue/join", content=body.encode(encoding), headers={"content-type": kind})
     assert "nothing is fetched" in sentences(answer)
+
+
+def test_a_download_is_served_where_it_lies_so_that_a_deleted_run_leaves_no_copy(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    with client_of(tmp_path, HOSTED) as hosted:
+        (zipped := tmp_path / "exports" / "a" / "b" / "model.zip").parent.mkdir(parents=True)
+        zipped.write_bytes(b"PK")
+        button = gr.DownloadButton()
+        shown = processing_utils.move_files_to_cache(button.postprocess(str(zipped)).model_dump(), button, postprocess=True)
+        assert hosted.get(f"/gradio_api/file={shown['path']}").content == b"PK"
+        zipped.unlink()
+        assert hosted.get(f"/gradio_api/file={shown['path']}").status_code in (403, 404)
+        assert not list((tmp_path / "uploads").rglob("*.zip"))

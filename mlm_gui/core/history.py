@@ -41,6 +41,8 @@ class History:
     """Where the run left its straight way, in order; the chart marks them."""
     latest: Stepped | None = None
     saved: Saved | None = None
+    is_trained: bool = False
+    """True from the moment its model is saved until it is trained further."""
     examined: Examined | None = None
     ended: Finished | Failed | None = None
     paused: Paused | None = None
@@ -56,6 +58,8 @@ class History:
         """Takes the next event of the run."""
         if isinstance(event, (Resumed, Paused, Shrunk)):
             self.turns.append(event)
+        if isinstance(event, (Started, Resumed, Stepped, Saved)):
+            self.is_trained = isinstance(event, Saved)
         if isinstance(event, Started):
             self._go_back_to(0)
             self.started, self.latest = event, None
@@ -122,9 +126,14 @@ class History:
 
     @property
     def kept(self) -> Evaluated | None:
-        """The score of the model that was saved; of the latest weights when that one was not scored."""
-        of_the_saved = [score for score in self.evaluations if self.saved and score.step == self.saved.step]
+        """The score that counts: of the model that was saved, and of the latest weights while it is being trained or when that one was not scored."""
+        of_the_saved = [score for score in self.evaluations if self.is_trained and self.saved and score.step == self.saved.step]
         return (of_the_saved or self.evaluations or [None])[-1]
+
+    @property
+    def went_back_to(self) -> int | None:
+        """The step whose model was kept, when that was not the last one: an early stop keeps the best."""
+        return self.saved.step if self.is_trained and self.saved and self.saved.step < self.num_steps else None
 
     @property
     def seconds_left(self) -> float | None:

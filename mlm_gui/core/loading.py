@@ -1,7 +1,6 @@
 """Finding and loading a model by name, with every check: the bundled starter, a local folder, or the Hugging Face Hub."""
 
 import contextlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,12 +8,9 @@ import torch
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
 
 from mlm_gui.core.bundled import ASSETS, STARTER
+from mlm_gui.core.hub import fetch
 from mlm_gui.core.masking import Vocabulary
 from mlm_gui.errors import UserError
-
-MAX_MODEL_BYTES = 4 * 2**30
-"""Largest weights that are downloaded, in bytes."""
-HUB_NAME = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}")
 
 
 def model_folder(name: str) -> Path:
@@ -114,58 +110,3 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-
-
-def fetch(name: str) -> Path:
-    """Folder of a Hub model, from the local cache when it is there, else downloaded; its size is checked before any weights are fetched."""
-    import huggingface_hub
-    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    nowhere = "It is not the bundled starter, not a folder on this machine, and not a Hub name (owner/name)."
-    if not HUB_NAME.fullmatch(name) or ".." in name:
-        raise UserError(
-            f"There is no model called {name[:100]}.",
-            nowhere,
-            "Choose the starter, or give the path of a model folder or a Hub name such as google-bert/bert-base-uncased.",
-        )
-    patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
-    try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns, local_files_only=True))
-    except LocalEntryNotFoundError:
-        pass  # not in the cache yet
-    try:
-        details = huggingface_hub.HfApi().model_info(name, files_metadata=True, timeout=10)
-        size = sum(file.size or 0 for file in details.siblings or [] if file.rfilename.endswith(".safetensors"))
-        if not size:
-            raise UserError(
-                f"The weights of {name} cannot be used.",
-                "Only the safe format, safetensors, is loaded, and this model has none.",
-                "Choose another model.",
-            )
-        if size > MAX_MODEL_BYTES:
-            raise UserError(
-                f"{name} is too large.",
-                f"Its weights have {size / 2**30:.1f} GB and the limit is {MAX_MODEL_BYTES / 2**30:.0f} GB.",
-                "Choose a smaller model.",
-            )
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns, etag_timeout=10))
-    except GatedRepoError as error:
-        raise UserError(
-            f"{name} may not be downloaded.",
-            "Its owner asks every reader to agree to terms first.",
-            "Agree on the model's page and log in with `hf auth login`, or choose another model.",
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise UserError(
-            f"There is no model called {name}.",
-            "The Hugging Face Hub does not know it, and there is no such folder here.",
-            "Check the spelling, or choose the bundled starter.",
-        ) from error
-    except UserError:
-        raise
-    except Exception as error:  # the HTTP library under the hub client has changed its name; whatever it raises, the model did not arrive
-        raise UserError(
-            f"{name} could not be downloaded.",
-            f"The Hugging Face Hub did not answer ({type(error).__name__}), and the model is not stored on this machine.",
-            "Check the connection, or choose the bundled starter, which needs none.",
-        ) from error

@@ -23,6 +23,8 @@ def model_card(job, history: History, report: Report | None = None) -> str:
         for when, score in (*((("before", before),) if before.step == 0 else ()), ("after", after))
     )
     name, model, corpus = (_one_line(value) for value in (job.name, job.model, job.corpus_name))
+    kept = f", of which the model after step {history.went_back_to:,} was the best and is this one" if history.went_back_to is not None else ""
+    start = "the model of an earlier run" if job.model.startswith("run:") else model
     return f"""---
 library_name: transformers
 pipeline_tag: fill-mask
@@ -30,7 +32,7 @@ tags: [fill-mask, masked-lm, mlm-studio]
 ---
 # {name}
 
-A masked language model: {model}, trained further on the text "{corpus}" with MLM Studio.
+A masked language model: {start}, trained further on the text "{corpus}" with MLM Studio.
 
 ```python
 from transformers import pipeline
@@ -48,7 +50,7 @@ the same draw both times:
 Masked-token perplexity is exp(mean loss on the chosen tokens). It says nothing about other texts.
 {_exam(report) if report else ""}
 ## Provenance
-Started {job.created}; {history.num_steps:,} steps. Text: {corpus}, sha256 `{job.fingerprint}`; split seed {job.split_seed}.
+Started {job.created}; {history.num_steps:,} steps{kept}. Text: {corpus}, sha256 `{job.fingerprint}`; split seed {job.split_seed}.
 
 | setting | value |
 |---|---|

@@ -56,14 +56,10 @@ class Errands:
         self._errands: OrderedDict[str, Errand] = OrderedDict()
         self._changing, self._turn = threading.Lock(), threading.Lock()
 
-    def find(self, errand_id: object, owner: str) -> Any:
+    def find(self, errand_id: object, owner: object) -> Any:
         """The errand of this id, when this visitor asked for it."""
-        errand = self.look(errand_id)
+        errand = self._errands.get(errand_id) if isinstance(errand_id, str) else None
         return errand if errand and errand.owner == owner else None
-
-    def look(self, errand_id: object) -> Any:
-        """The errand of this id, whoever asks: its 128 random bits are the only key a poll has."""
-        return self._errands.get(errand_id) if isinstance(errand_id, str) else None
 
     def close(self) -> None:
         """Cancels everything."""

@@ -19,6 +19,7 @@ from mlm_gui.core.duplicates import near_duplicates
 from mlm_gui.core.events import Examined
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
+from mlm_gui.services.lineage import with_base
 from mlm_gui.services.run import LIVE_STATES
 from mlm_gui.services.store import ID, corpus_from_json, write_whole
 
@@ -52,7 +53,7 @@ def examine(run, load: Callable[[str], MaskedLM], tuned: MaskedLM, split: Split,
 
     Raises UserError when the base model cannot be loaded, or the text cannot be examined.
     """
-    base, history = load(run.job.model), run.history()
+    base, history = with_base(run.job.model, load), run.history()
     base.model.to(tuned.device)
     report = finished(core.verdict.examination(base, tuned, material_of(run, split), history.latest.seconds if history.latest else 0.0), go_on)
     if report:

@@ -20,6 +20,7 @@ def export_zip(run: Run, folder: Path) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     path, aside = place / f"{name}.zip", place / f"{secrets.token_hex(4)}.partial"  # two pages may ask at once
     if path.is_file() and path.stat().st_mtime > run.model_folder.stat().st_mtime:
+        path.touch()  # what is asked for is not old
         return path
     with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
         for file in sorted(run.model_folder.iterdir()):

@@ -15,6 +15,7 @@ from mlm_gui import core
 from mlm_gui.core.events import Event, Finished, Paused, Queued, Stepped
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import Limits
+from mlm_gui.services.more_passes import continue_for
 from mlm_gui.services.run import RESUMABLE_STATES, Run
 from mlm_gui.services.runs import finetune
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from mlm_gui.core.model import MaskedLM
 
 log = logging.getLogger(__name__)
+ENDING_SECONDS = 5.0
+"""A run that has said it is finished leaves the device within this time."""
 
 
 @dataclass(eq=False)
@@ -93,6 +96,21 @@ class Trainer:
                 turn.is_wanted_again = turn.pause.is_set() or turn.is_one_step or run.state == "paused"
                 turn.is_one_step = False
                 turn.pause.clear()
+
+    def train_more(self, run: Run, more_epochs: int, owner: str) -> None:
+        """Gives a finished run more passes over its text and puts it in the queue. Raises UserError, with nothing changed, as `continue_for` and `go_on` do."""
+        with self._changed:
+            self._check_is_theirs(run, owner)
+            self._changed.wait_for(lambda: self._turn_of(run) is None or run.state != "finished", ENDING_SECONDS)
+            if self._turn_of(run):
+                raise UserError("This run was not given more passes.", "It has not finished yet.", "Let it go on to its end first.")
+            self._check_room(owner)
+            run.hold()
+            try:
+                continue_for(run, more_epochs, self._limits)
+                self._put_again(_Turn(run))
+            finally:
+                run.queue_lock.release()
 
     def one_step(self, run: Run) -> None:
         """Has a paused run take exactly one step and pause again; it comes next, since it is short. Pressed while it does, nothing more happens.
@@ -188,13 +206,16 @@ class Trainer:
 
     def _check_may_go_on(self, run: Run, owner: str) -> None:
         config = run.sound_job().config
-        if self._limits.hosted and not run.owned_by(owner):
-            raise UserError("This run cannot go on.", "It belongs to somebody else.", "Choose one of your own.")
+        self._check_is_theirs(run, owner)
         if run.state not in RESUMABLE_STATES:
             raise UserError("This run cannot go on.", f"It is {run.state}.", "Choose a run that was paused, stopped or interrupted.")
         if config.epochs > self._limits.max_epochs or config.max_steps > self._limits.max_steps:
             allowed = f"This server allows {self._limits.max_epochs} passes over the text and {self._limits.max_steps:,} steps."
             raise UserError("This run cannot go on.", allowed, "Start a shorter run.")
+
+    def _check_is_theirs(self, run: Run, owner: str) -> None:
+        if self._limits.hosted and not run.owned_by(owner):
+            raise UserError("This run cannot go on.", "It belongs to somebody else.", "Choose one of your own.")
 
     def _put_again(self, turn: _Turn, first: bool = False) -> None:
         """Like `_put`, for a run that has begun; where that cannot be written nothing is changed. Raises UserError."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mlm_gui import core
 from mlm_gui.core.documents import Corpus
 from mlm_gui.errors import UserError
+from mlm_gui.services.lineage import with_base
 from mlm_gui.services.models import Models
 from mlm_gui.services.runs import Run
 
@@ -42,7 +43,7 @@ class Laboratory:
             raise UserError("This run cannot be shown.", "Its folder is damaged: job.json is missing or unreadable.", "Choose another run.")
         return self._once(
             ("plan", run.id, job.config),
-            lambda: core.plan.Plan.of(self._models.borrow(job.model), run.corpus.split(job.held_out, job.split_seed).train, job.config),
+            lambda: core.plan.Plan.of(with_base(job.model, self._models.borrow), run.corpus.split(job.held_out, job.split_seed).train, job.config),
         )
 
     def sequences(self, corpus: Corpus, model: str) -> tuple[TokenStore, Vocabulary]:

@@ -1,6 +1,6 @@
 """How much one visitor, and all of them together, may ask for; enforced where the work is done."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,20 @@ class Limits:
     """Words of a text whose surprise is measured at once."""
     max_epochs: int
     max_steps: int
+    hub_models: tuple[str, ...]
+    """Names of Hub models that may be fetched; * stands for anything. See `offering`."""
+    max_model_bytes: int
+    """Of one Hub model."""
+    max_downloads: int
+    """At once, of everybody together."""
+    download_seconds: float
+    """Until a download is broken off."""
+    download_patience: float | None
+    """Seconds that a question waits for a model's download before it is answered with “ask again”; None waits to the end."""
+    kept_seconds: float | None
+    """Age at which visitors' texts, downloads and uploads are forgotten; None keeps them. See services.sweeping."""
+    kept_bytes: int
+    """Of all of these together, where they are forgotten at all; beyond it the oldest go first."""
 
 
 LAPTOP = Limits(
@@ -34,6 +48,13 @@ LAPTOP = Limits(
     max_surprise_words=20_000,
     max_epochs=100,
     max_steps=1_000_000,
+    hub_models=("*",),
+    max_model_bytes=4 * 2**30,
+    max_downloads=4,
+    download_seconds=3600.0,
+    download_patience=None,
+    kept_seconds=None,
+    kept_bytes=0,
 )
 HOSTED = Limits(
     hosted=True,
@@ -45,5 +66,20 @@ HOSTED = Limits(
     max_surprise_words=2_000,
     max_epochs=10,
     max_steps=5_000,
+    hub_models=("google-bert/*", "distilbert/*", "FacebookAI/*", "answerdotai/*"),
+    max_model_bytes=1_000_000_000,
+    max_downloads=2,
+    download_seconds=300.0,
+    download_patience=2.0,
+    kept_seconds=24 * 3600.0,
+    kept_bytes=2_000_000_000,
 )
 PROFILES = {"laptop": LAPTOP, "hosted": HOSTED}
+HUB_MODELS = "MLM_GUI_HUB_MODELS"
+"""The environment variable that says which Hub models may be fetched, as the option --hub-models does."""
+
+
+def offering(limits: Limits, hub_models: str | None) -> Limits:
+    """`limits` with other Hub models on offer: names separated by commas, * for anything, "none" for none; None or "" leaves what is there."""
+    names = tuple(name.strip() for name in (hub_models or "").split(",") if name.strip())
+    return replace(limits, hub_models=() if names == ("none",) else names) if names else limits

@@ -13,6 +13,7 @@ from mlm_gui import core
 from mlm_gui.core import checks
 from mlm_gui.core.bundled import STARTER
 from mlm_gui.errors import UserError
+from mlm_gui.services.downloads import Downloads
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.runs import Runs
 
@@ -33,14 +34,14 @@ class Models:
     """Finds, checks and keeps models; predictions run one at a time."""
 
     def __init__(self, runs: Runs, limits: Limits) -> None:
-        self._runs, self._limits = runs, limits
+        self._runs, self._limits, self._downloads = runs, limits, Downloads(limits)
         self._loaded: OrderedDict[str, MaskedLM] = OrderedDict()
         self._versions: dict[str, int] = {}
         self._tokenizers: OrderedDict[str, object] = OrderedDict()
         self._using, self._keeping = threading.Lock(), threading.Lock()
 
     def resolve(self, name: object) -> str:
-        """What `MaskedLM.load` takes for this name. Raises UserError for a run that is not there and, where strangers visit, for folders."""
+        """What `core.model.MaskedLM.load` takes for this name. Raises UserError for a run that is not there and, where strangers visit, for folders and for Hub names not on offer."""
         if not isinstance(name, str) or not name.strip():
             raise UserError(
                 "No model is chosen.", "The model's name is empty.", "Choose the starter, or type a Hub name such as google-bert/bert-base-uncased."
@@ -50,56 +51,60 @@ class Models:
             run = self._runs.find(name.removeprefix("run:"))
             if run is None or not run.has_model:
                 raise UserError(
-                    "This run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
+                    "That run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
                 )
             return str(run.model_folder)
         if name != STARTER and self._limits.hosted and (name.startswith((".", "~", "/")) or _exists(name)):
             raise UserError(
                 f"There is no model called {name[:100]}.",
-                "On this server only the starter, your own runs and Hub names can be used.",
+                "On this server only the starter, your own runs and the Hub models on offer can be used.",
                 "Choose one of those.",
             )
+        if name != STARTER and self._limits.hosted:
+            self._downloads.check_allowed(name)
         return name
 
     def load(self, name: str) -> MaskedLM:
-        """A fresh model for training: nobody else holds it."""
-        return self._named(_by_name(core.model.MaskedLM.load, self.resolve(name), name), name)
+        """A fresh model for training: nobody else holds it. A download is waited for."""
+        return self._named(_by_name(core.model.MaskedLM.load, self._place(name, patience=None), name), name)
+
+    def bring(self, name: str) -> None:
+        """Has the model on this machine; a question that asks for it does not have to wait. Raises UserError as `resolve` and `Downloads.bring` do."""
+        self._place(name, self._limits.download_patience)
 
     def tokenizer(self, name: str):
         """The tokenizer alone, for drawing masks and counting."""
-        key = self.resolve(name)
-        tokenizer = self._tokenizers.get(key) or _by_name(core.loading.load_tokenizer, key, name)
+        place = self._place(name, self._limits.download_patience)
+        tokenizer = self._tokenizers.get(place) or _by_name(core.loading.load_tokenizer, place, name)
         with self._keeping:
-            self._tokenizers[key] = tokenizer
+            self._tokenizers[place] = tokenizer
             while len(self._tokenizers) > KEPT_TOKENIZERS:
                 self._tokenizers.popitem(last=False)
         return tokenizer
 
     def fill(self, name: str, text: str, top_k: int = 5) -> tuple[Blank, ...]:
         """See core.filling.fill."""
-        with self._using:
-            return core.filling.fill(self._kept(name), text, top_k)
+        with self._asking(name) as (lm,):
+            return core.filling.fill(lm, text, top_k)
 
     def compare(self, base: str, tuned: str, text: str, top_k: int = 5) -> Comparison:
         """See core.filling.compare."""
-        with self._using:
-            return core.filling.compare(self._kept(base), self._kept(tuned), text, top_k)
+        with self._asking(base, tuned) as lms:
+            return core.filling.compare(*lms, text, top_k)
 
     def score_words(self, names: tuple[str, str], text: str, blank: int, words: Sequence[str]) -> list[tuple[Surprise, Surprise]]:
         """For each word what base and tuned think of it in this blank; see core.words.score_word."""
-        with self._using:
-            models = [self._kept(name) for name in names]
-            return [tuple(core.words.score_word(lm, text, blank, word) for lm in models) for word in words]
+        with self._asking(*names) as lms:
+            return [tuple(core.words.score_word(lm, text, blank, word) for lm in lms) for word in words]
 
     def fill_jointly(self, name: str, text: str, top_k: int = 5) -> Together:
         """See core.joint.fill_jointly."""
-        with self._using:
-            return core.joint.fill_jointly(self._kept(name), text, top_k)
+        with self._asking(name) as (lm,):
+            return core.joint.fill_jointly(lm, text, top_k)
 
     def shift_map(self, base: str, tuned: str, text: str, blank: int) -> ShiftMap:
         """How the whole vocabulary moved for the blank of this number, 0 the first."""
-        with self._using:
-            lms = [self._kept(name) for name in (base, tuned)]
+        with self._asking(base, tuned) as lms:
             answers = [core.filling.predict(lm, text)[1] for lm in lms]
             return core.shift.shift_map(
                 core.shift.Shared.of(*lms), *(answer[checks.whole("The blank", blank, 0, len(answer) - 1)] for answer in answers)
@@ -113,20 +118,34 @@ class Models:
 
     def borrow(self, name: str) -> MaskedLM:
         """A loaded model that others use too: to look at, not to change."""
-        with self._using:
-            return self._kept(name)
+        with self._asking(name) as (lm,):
+            return lm
 
-    def _kept(self, name: str) -> MaskedLM:
-        key = self.resolve(name)
-        version = _version(key)
-        if self._versions.get(key) != version:  # a run went on and saved another model in the same place
-            self._loaded.pop(key, None)
-        if key not in self._loaded:
-            self._loaded[key], self._versions[key] = self._named(_by_name(core.model.MaskedLM.load, key, name), name), version
+    @contextlib.contextmanager
+    def _asking(self, *names: str) -> Iterator[list[MaskedLM]]:
+        """The loaded models of these names; while it is open, no other question is asked. What has to be downloaded is, before the turn is taken."""
+        places = [self._place(name, self._limits.download_patience) for name in names]
+        with self._using:
+            yield [self._kept(place, name) for place, name in zip(places, names, strict=True)]
+
+    def _place(self, name: str, patience: float | None) -> str:
+        """The starter, or the folder of the model of that name, downloaded when it is of the Hub."""
+        place = self.resolve(name)
+        try:
+            return place if place == STARTER or Path(place).is_dir() else str(self._downloads.bring(place, patience))
+        except (OSError, ValueError):  # too long for the file system, or with a NUL in it: core.model.MaskedLM.load says so
+            return place
+
+    def _kept(self, place: str, name: str) -> MaskedLM:
+        version = _version(place)
+        if self._versions.get(place) != version:  # a run went on and saved another model in the same place
+            self._loaded.pop(place, None)
+        if place not in self._loaded:
+            self._loaded[place], self._versions[place] = self._named(_by_name(core.model.MaskedLM.load, place, name), name), version
             while len(self._loaded) > KEPT_MODELS:
                 self._loaded.popitem(last=False)
-        self._loaded.move_to_end(key)
-        return self._loaded[key]
+        self._loaded.move_to_end(place)
+        return self._loaded[place]
 
     @staticmethod
     def _named(lm: MaskedLM, name: str) -> MaskedLM:

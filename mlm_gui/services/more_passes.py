@@ -14,7 +14,8 @@ def continue_for(run: Run, more_epochs: int, limits: Limits = LAPTOP) -> None:
     """Gives a finished run more passes over its text; it is then paused at its last step, and goes on when it is told to.
 
     The learning rate warms up and falls once more over the added steps: at the end of the first part it had fallen to nothing.
-    Raises UserError when the run has not finished, its last checkpoint is gone, or it would come to more than `limits` allow; nothing is changed then.
+    Call it with the run's folder held: see `Trainer.train_more`. Raises UserError when the run has not finished, its last checkpoint is gone, or it would
+    come to more than `limits` allow; nothing is changed then.
     """
     job, history, step = run.sound_job(), run.history(), run.safe_step
     more = checks.whole("The number of further passes", more_epochs, 1, 100)

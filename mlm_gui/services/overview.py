@@ -23,6 +23,9 @@ class Line:
     before: float | None
     """Loss on unseen text before the first step."""
     after: float | None
+    """The same of the model that was kept, or of the latest weights as long as none was."""
+    went_back_to: int | None
+    """The step of the kept model, when that is not the last one."""
     created: str
     disk_bytes: int
     has_model: bool
@@ -51,14 +54,14 @@ def _read(run: Run) -> Line:
     state = run.state
     if run.job is None:
         why = " ".join(run.findings) or "Its folder cannot be read."
-        return Line(run.id, "damaged run", "", "", state, 0, 0, None, None, "", run.disk_bytes, False, why)
+        return Line(run.id, "damaged run", "", "", state, 0, 0, None, None, None, "", run.disk_bytes, False, why)
     history, job = run.history(), run.job
     scores = history.evaluations
     ended, paused = history.ended, history.paused
     why = getattr(ended, "why", "") or (paused.why if paused else "")
     if state == "interrupted":
         why = f"Its server went away. Safe up to step {run.safe_step:,}." if run.safe_step else "Its server went away before anything was safe."
-    before, after = (scores[0].loss, scores[-1].loss) if scores else (None, None)
+    before, after = (scores[0].loss, history.kept.loss) if scores else (None, None)
     total = history.started.total_steps if history.started else 0
     why = " ".join(part for part in (why, *run.findings) if part)
     return Line(
@@ -71,6 +74,7 @@ def _read(run: Run) -> Line:
         total,
         before,
         after,
+        history.went_back_to,
         job.created,
         run.disk_bytes,
         run.has_model,

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mlm_gui import core
 from mlm_gui.core.config import TrainConfig
@@ -14,6 +15,7 @@ from mlm_gui.core.documents import Corpus
 from mlm_gui.core.events import Evaluated, Started, Stepped
 from mlm_gui.errors import UserError
 from mlm_gui.services import memory
+from mlm_gui.services.limits import Limits
 from mlm_gui.services.models import Models
 from mlm_gui.services.run import LIVE_STATES
 from mlm_gui.services.runs import Runs
@@ -62,8 +64,10 @@ class Forecast:
 class Preflight:
     """Measures one run at a time, and only while no run trains: it would slow both, and share their random numbers."""
 
-    def __init__(self, home: Path, runs: Runs, models: Models) -> None:
-        self._home, self._runs, self._models = home, runs, models
+    def __init__(self, home: Path, runs: Runs, models: Models, limits: Limits) -> None:
+        self._home, self._runs, self._models, self._limits = home, runs, models, limits
+        self._asking: list[str] = []
+        """Visitors whose measurement waits or is under way."""
         self._measuring = threading.Lock()
         self._given_up = threading.Event()
         self._num_starting, self._counting = 0, threading.Lock()
@@ -93,15 +97,32 @@ class Preflight:
                 if not self._num_starting:
                     self._given_up.clear()
 
-    def forecast(self, corpus: Corpus, model: str, config: TrainConfig, held_out: float, split_seed: int) -> Forecast:
-        """What this run would take. Raises UserError when the text is too small or the model cannot be loaded."""
+    def forecast(self, corpus: Corpus, model: str, config: TrainConfig, held_out: float, split_seed: int, owner: str = "") -> Forecast:
+        """What this run would take. Raises UserError when the text is too small, the model cannot be loaded, or this visitor, or everybody together,
+        waits for too many answers already.
+        """
+        with self._counting:
+            if owner in self._asking:
+                raise UserError("Nothing was measured.", "Another check of yours is under way.", "Wait for its answer.")
+            if len(self._asking) >= self._limits.max_queue:
+                raise UserError("Nothing was measured.", "Too many checks are waiting on this server.", "Try again in a few minutes, or just start.")
+            self._asking.append(owner)
+        try:
+            self._models.bring(model)
+            return self._measured(corpus, model, config, held_out, split_seed)
+        finally:
+            with self._counting:
+                self._asking.remove(owner)
+
+    def _measured(self, *wanted: Any) -> Forecast:
+        """`_forecast` in a thread of low priority, one at a time."""
         found: list[Forecast | BaseException] = []
 
         def measure() -> None:
             with contextlib.suppress(OSError, AttributeError):  # so that the page stays quick; Windows has no such call
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
             try:
-                found.append(self._forecast(corpus, model, config, held_out, split_seed))
+                found.append(self._forecast(*wanted))
             except BaseException as error:  # raised again where it was asked for
                 found.append(error)
 

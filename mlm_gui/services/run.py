@@ -18,6 +18,7 @@ from mlm_gui.core.probes import probes_from
 from mlm_gui.errors import UserError
 from mlm_gui.services.checkpoints import Checkpoints, bytes_in
 from mlm_gui.services.job import Job, read_job
+from mlm_gui.services.lineage import check_may_change
 from mlm_gui.services.store import corpus_from_json, corpus_to_json, write_whole
 
 LIVE_STATES = ("queued", "running")
@@ -37,6 +38,7 @@ class Run:
         self._history, self._read_bytes, self._reading, self._num_unreadable = History(), 0, threading.Lock(), 0
         self.queue_lock = FileLock(folder / "run.lock", thread_local=False)
         """Held from the moment a run waits until it ends or pauses; the system lets go of it when its process dies."""
+        self._looking = threading.Lock()
         self.job, self._damage = read_job(folder)
 
     @classmethod
@@ -190,22 +192,33 @@ class Run:
         if not (self.folder / "run.lock").exists():
             return False
         lock = FileLock(self.folder / "run.lock", thread_local=False)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            return True
-        except OSError:  # a folder that cannot be written: nobody trains in it
-            return False
-        lock.release()
+        with self._looking:  # two who look at once would each take the other for one who trains
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                return True
+            except OSError:  # a folder that cannot be written: nobody trains in it
+                return False
+            lock.release()
         return False
 
     def hold(self) -> None:
-        """Takes the folder for this process. Raises UserError when another one works in it, or it cannot be written."""
+        """Takes the folder for this process.
+
+        Raises UserError when another one works in it, it cannot be written, or another run started from its model, which would change.
+        """
         try:
-            self.queue_lock.acquire(timeout=0.5)  # whoever looks at the state holds it for a moment
+            with self._looking:
+                self.queue_lock.acquire(timeout=0.5)  # another program that looks at the state holds it for a moment
         except Timeout:
             raise UserError("This run is being trained already.", "Another program works in its folder.", "Wait until it ends.") from None
         except OSError as error:
             raise UserError(
                 "This run cannot be trained.", f"Its folder cannot be written: {error.strerror or error}.", "Put that right, then try again."
             ) from error
+        if self.has_model:
+            try:
+                check_may_change(self.folder)
+            except UserError:
+                self.queue_lock.release()
+                raise

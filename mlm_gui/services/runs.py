@@ -20,6 +20,7 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
 from mlm_gui.services.checkpoints import CannotWrite, cannot_write
 from mlm_gui.services.exams import EXAM_FILE, sit_exam
+from mlm_gui.services.lineage import RUN, check_may_go, with_base
 from mlm_gui.services.run import LIVE_STATES, Run
 from mlm_gui.services.store import ID, new_id, write_whole
 
@@ -56,8 +57,14 @@ class Runs:
         name: str = "",
         probes: tuple[str, ...] = (),
     ) -> Run:
-        """A new run under an id that nobody can guess."""
+        """A new run under an id that nobody can guess. Raises UserError as `Run.create` does, and for the model of a run that is being trained."""
         run = Run.create(self.folder / new_id(), corpus, model, config, held_out, split_seed, owner, name, probes)
+        parent = self.find(model.removeprefix(RUN)) if model.startswith(RUN) else None
+        if parent and parent.state in LIVE_STATES:  # looked at once the child can be seen: a parent that begins now sees it and stays as it is
+            shutil.rmtree(run.folder)
+            raise UserError(
+                "This run was not started.", "The run it would start from is being trained, so its model will change.", "Wait until that one ends."
+            )
         self._known[run.id] = run
         return run
 
@@ -199,7 +206,7 @@ def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool
     job, corpus = run.sound_job(), run.corpus
     if corpus.fingerprint != job.fingerprint:
         raise UserError("This run cannot be trained.", "Its text, corpus.json, is not the one it began with.", "Start a new run.")
-    lm = load(job.model)
+    lm = with_base(job.model, load)
     split = corpus.split(job.held_out, job.split_seed)
     try:
         training = core.training.Training(lm, split, job.config, lambda: stop() or pause(), run.folder / "tokens", job.warm_again_after)
@@ -242,7 +249,7 @@ def _end(work: _Work, lm: MaskedLM, load: Callable[[str], MaskedLM], split: Spli
     if training.reason == "early":
         best = run.checkpoints.at(training.best_step)
         if training.best_step == 0:
-            lm, kept_step = load(run.sound_job().model), 0
+            lm, kept_step = with_base(run.sound_job().model, load), 0
         elif best is not None:
             training.restore(best)
             kept_step = training.step
@@ -265,14 +272,24 @@ def _pause_for(run: Run, error: CannotWrite, step: int, seconds: float) -> Pause
     return paused
 
 
-def delete(run: Run) -> None:
-    """Removes the run with everything it wrote, downloads included. Raises UserError while it is being trained, or when the disk refuses."""
-    if run.state in LIVE_STATES:
-        raise UserError("This run cannot be deleted yet.", "It is still being trained.", "Stop it first.")
+def check_deletable(*runs: Run) -> None:
+    """Raises UserError while one of the runs is being trained, or another run started from its model."""
+    for run in runs:
+        if run.state in LIVE_STATES:
+            raise UserError("Nothing was deleted.", "A chosen run is still being trained or waits for its turn.", "Stop it first, or leave it out.")
+        check_may_go(run.folder, together_with={run.id for run in runs})
+
+
+def delete(*runs: Run) -> None:
+    """Removes runs with everything they wrote, downloads included. Raises UserError as `check_deletable` does, before anything is gone, and when the
+    disk refuses.
+    """
+    check_deletable(*runs)
     try:
-        shutil.rmtree(run.folder)
-        if ID.fullmatch(run.id):  # a run of a home folder; one in a folder of the person's own has no downloads
-            shutil.rmtree(run.folder.parents[1] / "exports" / run.id, ignore_errors=True)
+        for run in runs:
+            shutil.rmtree(run.folder)
+            if ID.fullmatch(run.id):  # a run of a home folder; one in a folder of the person's own has no downloads
+                shutil.rmtree(run.folder.parents[1] / "exports" / run.id, ignore_errors=True)
     except OSError as error:
         raise UserError(
             "The run could not be deleted whole.", f"The system said: {error.strerror or error}.", "Put that right, then delete it again."

@@ -28,11 +28,10 @@ def as_csv(rows: Iterable[Sequence[str | float | int]]) -> str:
 
 
 def written(home: Path, content: str, name: str) -> str:
-    """Path of a file with this content under the home folder's exports; the same content is written once, under its own sha256."""
+    """Path of a file with this content under the home folder's exports, under its own sha256."""
     path = home / "exports" / hashlib.sha256(content.encode()).hexdigest() / name
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content)  # again, where it is there already: what is asked for is not old
     return str(path)
 
 

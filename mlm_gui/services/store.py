@@ -12,6 +12,9 @@ from mlm_gui.errors import UserError
 
 ID = re.compile(r"[0-9a-f]{32}")
 
+FORGOTTEN = "A server that strangers visit keeps a text for a day, and less when it is full."
+"""Why a text is not there any more."""
+
 
 def new_id() -> str:
     """128 random bits as 32 hexadecimal digits: nobody guesses it."""
@@ -62,9 +65,15 @@ class Texts:
             return None
         return corpus_from_json(path.read_text(encoding="utf-8"))
 
+    def is_gone(self, text_id: object) -> bool:
+        """True for an id that a text once had, and nothing lies under it now."""
+        return isinstance(text_id, str) and bool(ID.fullmatch(text_id)) and self.find(text_id) is None
+
     def get(self, text_id: object) -> Corpus:
         """Like `find`; raises UserError when there is none."""
         corpus = self.find(text_id)
+        if corpus is None and self.is_gone(text_id):
+            raise UserError("The text is not on this server any more.", FORGOTTEN, "Bring it again on the Text tab; your runs keep theirs.")
         if corpus is None:
             raise UserError(
                 "There is no text yet.",

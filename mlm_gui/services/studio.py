@@ -43,7 +43,7 @@ class Studio:
         """Makes the folders that are missing; starts no thread."""
         runs = Runs(home)
         models = Models(runs, limits)
-        trainer, sittings, preflight = Trainer(models.load, limits), Sittings(models.load, limits), Preflight(home, runs, models)
+        trainer, sittings, preflight = Trainer(models.load, limits), Sittings(models.load, limits), Preflight(home, runs, models, limits)
         return cls(home, limits, Texts(home), runs, models, trainer, sittings, Laboratory(models), preflight, Overview(), Readings(models, limits))
 
     def warm_up(self) -> None:
@@ -69,7 +69,7 @@ class Studio:
         run_id = name.strip().removeprefix("run:") if isinstance(name, str) and name.strip().startswith("run:") else None
         if run_id is not None and self.visible(run_id, owner) is None:
             raise UserError(
-                "This run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
+                "That run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
             )
         self.models.tokenizer(name)  # refuses an unknown model at once
         return name.strip()

@@ -13,9 +13,10 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from mlm_gui.errors import UserError
-from mlm_gui.services.limits import PROFILES
+from mlm_gui.services.limits import HUB_MODELS, PROFILES, offering
 from mlm_gui.services.store import ID, default_home, new_id
 from mlm_gui.services.studio import Studio
+from mlm_gui.services.sweeping import SWEEP_SECONDS, sweep
 from mlm_gui.ui import exam_tab, masking_tab, playground_tab, questions, runs_tab, text_tab, training_tab
 from mlm_gui.ui.chart import PLOTLY_JS
 from mlm_gui.ui.guard import Guard
@@ -33,7 +34,7 @@ TABS = {"text": "Text", "masks": "Masks", "train": "Train", "compare": "Compare"
 
 def build(studio: Studio) -> gr.Blocks:
     """The whole page over the given services."""
-    gr.set_static_paths([str(PLOTLY_JS)])
+    gr.set_static_paths([PLOTLY_JS, exports_of(studio)])  # downloads are served where they lie: no copy outlives the run
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(300, 3600)) as page:
         session, asked_before = build_session(), build_questions()
         with gr.Row(elem_classes="masthead"):
@@ -95,9 +96,14 @@ def open_training(studio: Studio) -> gr.Tabs:
     return gr.Tabs(selected="train")
 
 
+def exports_of(studio: Studio) -> Path:
+    """The one folder of the home folder that is served."""
+    return studio.home / "exports"
+
+
 def launch_options(studio: Studio, host: str = "127.0.0.1") -> dict:
     """What `launch` is told besides host and port: looks, limits, the guard, and everything that is switched off."""
-    exports = studio.home / "exports"
+    exports = exports_of(studio)
     exports.mkdir(parents=True, exist_ok=True)
     return {
         "theme": theme(),
@@ -118,13 +124,15 @@ def launch_options(studio: Studio, host: str = "127.0.0.1") -> dict:
     }
 
 
-def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, profile: str | None = None) -> None:
+def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, profile: str | None = None, hub_models: str | None = None) -> None:
     """Opens the page and stays until it is told to stop; a run in progress is then paused after its step, its checkpoint written."""
     on_space = "SPACE_ID" in os.environ
     home = (home or default_home()).absolute()
     home.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("GRADIO_TEMP_DIR", str(home / "uploads"))
-    studio = Studio.open(home, PROFILES[profile or ("hosted" if on_space else "laptop")])
+    limits = offering(PROFILES[profile or ("hosted" if on_space else "laptop")], hub_models or os.environ.get(HUB_MODELS))
+    studio = Studio.open(home, limits)
+    sweep(home, limits)
     page = build(studio)
     page.queue(max_size=64, api_open=False)
     try:
@@ -144,7 +152,8 @@ def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, p
     asked_to_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked_to_stop.set())
-    asked_to_stop.wait()
+    while not asked_to_stop.wait(SWEEP_SECONDS):
+        sweep(home, limits)
     studio.sittings.close()
     studio.readings.close()
     studio.trainer.close()

@@ -18,6 +18,7 @@ from mlm_gui.ui.chart import chart, figure_json
 from mlm_gui.ui.clicks import sent
 from mlm_gui.ui.exam_words import BLANK_FACTS, cloze_table, exam_facts, interval_chart, score_table, verdict_of
 from mlm_gui.ui.facts import facts
+from mlm_gui.ui.run_view import looked_up
 from mlm_gui.ui.run_words import run_label
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.table import table
@@ -126,7 +127,7 @@ def refresh(studio: Studio, visitor: str, run_id: str) -> tuple:
 
 def look_again(studio: Studio, visitor: str, run_id: str, picture: dict) -> tuple:
     """Like `refresh`, but an exam that this page is waiting for stays in view."""
-    sitting = studio.sittings.look(picture.get("run") if isinstance(picture, dict) else None)
+    sitting = studio.sittings.find(picture.get("run") if isinstance(picture, dict) else None, visitor)
     return (gr.skip(),) * NUM_REFRESHED if sitting and sitting.live else refresh(studio, visitor, run_id)
 
 
@@ -135,7 +136,7 @@ def choose(studio: Studio, visitor: str, run_id: str | None) -> Shown:
     run = studio.visible(run_id, visitor)
     if run and run.state in LIVE_STATES:
         shown = nothing(TRAINING)
-        return shown._replace(picture={**shown.picture, "run": run.id})
+        return shown._replace(picture={**shown.picture, "run": run.id, "visitor": visitor})
     if run is None or not run.has_model:
         return nothing(NO_RUN)
     report = read_exam(run.folder)
@@ -220,7 +221,7 @@ def nothing(sentence: str, run: Run | None = None, outcome: str = "") -> Shown:
 def waiting(sitting: Sitting, report: Report | None) -> Shown:
     """While an exam is being sat, what was there before stays."""
     skip = gr.skip()
-    picture = {**still(report), "run": sitting.id, "empty": "The exam is being sat. You may go on with something else."}
+    picture = {**still(report), "run": sitting.id, "visitor": sitting.owner, "empty": "The exam is being sat. You may go on with something else."}
     return Shown(skip, skip, picture, skip, skip, gr.Button("Being examined …", interactive=False), gr.Button("Cancel", interactive=True), skip)
 
 
@@ -240,9 +241,9 @@ def poller(studio: Studio):
     """The server function behind the progress bar."""
 
     def poll(asked: dict) -> dict | None:
-        """How far a sitting is, or whether a run that is still being trained has ended; None when there is neither."""
-        asked_id = asked.get("run") if isinstance(asked, dict) else None
-        sitting, run = studio.sittings.look(asked_id), studio.runs.find(asked_id)
+        """How far a sitting is, or whether a run that is still being trained has ended; None when this visitor has neither."""
+        asked = asked if isinstance(asked, dict) else {}
+        sitting, run = studio.sittings.find(asked.get("run"), asked.get("visitor")), looked_up(studio, asked)
         if sitting:
             note = {"waiting": "Waiting for another exam to end …", "sitting": f"{sitting.share:.0%} of the blanks are answered."}.get(
                 sitting.state, ""

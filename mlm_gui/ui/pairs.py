@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlm_gui.services.lineage import with_base
 from mlm_gui.services.run import Run
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.run_words import run_label
@@ -26,7 +27,7 @@ def pair(studio: Studio, visitor: str, base: str | None, tuned: str | None) -> t
     tuned_name = studio.usable(tuned, visitor) if isinstance(tuned, str) and tuned.strip() else None
     if isinstance(base, str) and base.strip():
         return studio.usable(base, visitor), tuned_name
-    return studio.usable(run.job.model, visitor) if run else "starter", tuned_name
+    return with_base(run.job.model, lambda model: studio.usable(model, visitor)) if run else "starter", tuned_name
 
 
 def called(studio: Studio, visitor: str, name: str) -> str:

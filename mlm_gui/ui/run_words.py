@@ -29,12 +29,13 @@ def run_facts(history: History) -> list[dict]:
     """The four numbers above the chart."""
     if not history.evaluations:
         return BLANK_FACTS
-    before, now = history.evaluations[0], history.evaluations[-1]
+    before, now = history.evaluations[0], history.kept
+    kept = f"; step {now.step:,}, the best" if history.went_back_to is not None else ""
     speed = history.latest.tokens_per_second if history.latest else 0
     seconds = history.latest.seconds if history.latest else now.seconds
     ended = isinstance(history.ended, (Finished, Failed))
     return [
-        {"name": "loss on unseen text", "value": f"{now.loss:.2f}", "extra": f"from {before.loss:.2f}"},
+        {"name": "loss on unseen text", "value": f"{now.loss:.2f}", "extra": f"from {before.loss:.2f}{kept}"},
         {"name": "right first guess", "value": f"{now.top1:.0%}", "extra": f"from {before.top1:.0%}"},
         {"name": "speed", "value": f"{speed:,.0f}" if speed else "–", "extra": "pieces / s"},
         {
@@ -60,8 +61,8 @@ def run_note(studio: Studio, run: Run, state: str, history: History) -> str:
             if waiting
             else "Loading the model and cutting the text into pieces …"
         )
-    if state == "running" and history.saved and history.saved.step >= history.num_steps:
-        return f"Trained and kept: {steps}. Now it sits its exam on the unseen text …"
+    if state == "running" and history.is_trained:
+        return f"Trained and kept: {steps}.{early_words(history)} Now it sits its exam on the unseen text …"
     if state == "running":
         tested = history.evaluations[0].num_masks if history.evaluations else 0
         return (
@@ -80,8 +81,15 @@ def run_note(studio: Studio, run: Run, state: str, history: History) -> str:
         return f"Interrupted at step {history.num_steps:,}; {safe_up_to(run)}."
     kept = " The model is kept: compare it in the next tab." if run.has_model else ""
     kept += f" Exam: {history.examined.verdict}." if history.examined else ""
-    early = " It ended early: the unseen text got no better." if isinstance(history.ended, Finished) and history.ended.reason == "early" else ""
-    return {"finished": f"Finished: {steps}.{early}{kept}", "stopped": f"Stopped: {steps}.{kept}"}.get(state, "")
+    return {"finished": f"Finished: {steps}.{early_words(history)}{kept}", "stopped": f"Stopped: {steps}.{kept}"}.get(state, "")
+
+
+def early_words(history: History) -> str:
+    """That a run ended early, and which step's model was kept then; empty for any other run."""
+    if history.went_back_to is not None:
+        return f" It ended early: the unseen text got no better, and the model of step {history.went_back_to:,}, the best, is the one that is kept."
+    is_early = isinstance(history.ended, Finished) and history.ended.reason == "early"
+    return " It ended early: the unseen text got no better." if is_early else ""
 
 
 def safe_up_to(run: Run) -> str:

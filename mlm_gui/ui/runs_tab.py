@@ -5,10 +5,9 @@ from typing import NamedTuple
 import gradio as gr
 
 from mlm_gui.errors import UserError
-from mlm_gui.services.more_passes import continue_for
 from mlm_gui.services.overview import Line
 from mlm_gui.services.run import LIVE_STATES, RESUMABLE_STATES, Run
-from mlm_gui.services.runs import delete
+from mlm_gui.services.runs import check_deletable, delete
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.chart import chart, figure_json
 from mlm_gui.ui.charts import MAX_OVERLAID, overlay_chart
@@ -118,8 +117,9 @@ def go_on_with(studio: Studio, visitor: str, runs: dict) -> tuple:
 def train_more(studio: Studio, visitor: str, runs: dict, passes: float) -> tuple:
     """Gives the chosen, finished run more passes and puts it in the queue."""
     run = _the_one(studio, visitor, runs)
-    continue_for(run, passes, studio.limits)
-    return go_on_with(studio, visitor, runs)
+    with studio.preflight.given_way():
+        studio.trainer.train_more(run, passes, check_owner(studio, visitor))
+    return *view_of(studio, run, visitor), gr.Tabs(selected="train")
 
 
 def start_anew(studio: Studio, visitor: str, runs: dict) -> tuple:
@@ -133,6 +133,7 @@ def ask_once(studio: Studio, visitor: str, runs: dict) -> tuple:
     chosen = _chosen(studio, visitor, runs.get("chosen") if isinstance(runs, dict) else None)
     if not chosen:
         raise _nothing_chosen()
+    check_deletable(*chosen)
     size = spoken_bytes(sum(run.disk_bytes for run in chosen))
     what = "This erases the run" if len(chosen) == 1 else f"This erases {len(chosen)} runs"
     words = f"{what} with the text kept in it, its history, checkpoints and model: {size}. It cannot be brought back."
@@ -140,14 +141,11 @@ def ask_once(studio: Studio, visitor: str, runs: dict) -> tuple:
 
 
 def delete_chosen(studio: Studio, visitor: str, runs: dict) -> RunsView:
-    """Deletes what is chosen; refuses before anything goes when one of them is alive."""
+    """Deletes what is chosen, or nothing."""
     chosen = _chosen(studio, visitor, runs.get("chosen") if isinstance(runs, dict) else None)
     if not chosen:
         raise _nothing_chosen()
-    if any(run.state in LIVE_STATES for run in chosen):
-        raise UserError("Nothing was deleted.", "A chosen run is still being trained or waits for its turn.", "Stop it first, or leave it out.")
-    for run in chosen:
-        delete(run)
+    delete(*chosen)
     return _view(studio, visitor, [])
 
 
@@ -183,6 +181,7 @@ def _view(studio: Studio, visitor: str, ids: object) -> RunsView:
 
 def _row(line: Line) -> dict:
     losses = f"{line.before:.2f} → {line.after:.2f}" if line.before is not None and line.after is not None else "–"
+    losses += f" (step {line.went_back_to:,} kept)" if line.went_back_to is not None else ""
     model = "another run" if line.model.startswith("run:") else line.model
     steps = f"{line.num_steps:,} of {line.total_steps:,}" if line.total_steps else "–"
     cells = [line.text, model, steps, losses, line.created[:16].replace("T", " "), spoken_bytes(line.disk_bytes)]

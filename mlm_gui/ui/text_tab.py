@@ -11,6 +11,7 @@ from mlm_gui.core.bundled import ASSETS
 from mlm_gui.core.documents import TEXT_ENDINGS, Corpus
 from mlm_gui.core.shatter import shattered_words
 from mlm_gui.errors import UserError
+from mlm_gui.services.store import FORGOTTEN
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.facts import facts
 from mlm_gui.ui.session import Session
@@ -131,10 +132,12 @@ def bring(studio: Studio, corpus: Corpus, held_out: float, split_seed: float) ->
 
 
 def show(studio: Studio, text_id: str, held_out: float, split_seed: float) -> TextView:
-    """The view of a kept text; nothing changes when the id is unknown, as on a first visit."""
+    """The view of a kept text, or that it is gone; nothing changes when there never was one, as on a first visit."""
     corpus = studio.texts.find(text_id)
     if corpus is None:
-        return TextView(*[gr.skip()] * len(TextView._fields))  # a text may be on its way: leave the page as it is
+        same = TextView(*[gr.skip()] * len(TextView._fields))  # a text may be on its way: leave the page as it is
+        gone = f"### Your text is not here any more\n{FORGOTTEN} Bring it again; your runs keep theirs."
+        return same._replace(title=gone, preview=gr.Textbox(visible=False)) if studio.texts.is_gone(text_id) else same
     counts = corpus.statistics()
     tokenizer = studio.models.tokenizer("starter")
     num_tokens = core.tokens.tokenize(corpus.paragraphs, tokenizer, 512).num_tokens

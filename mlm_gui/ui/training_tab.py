@@ -28,8 +28,6 @@ HOW_TO_READ = (
     "the dashed one is text it never trains on. If the dashed line turns up while the solid one falls, the model is memorising."
 )
 MEASURING = "Measuring three steps with this model and text …"
-CHECKING = "preflight"
-"""The concurrency id of measurements: one at a time."""
 
 
 class TrainingTab(NamedTuple):
@@ -91,7 +89,7 @@ def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> Tra
     on(recipe.input, apply_recipe, studio, recipe, settings)
     on(start.click, start_run, studio, [*wanted, probes, *settings], view, concurrency_limit=None)
     measured = on(check.click, begin_check, studio, None, forecast)
-    on(measured.then, check_first, studio, [*wanted, *settings], forecast, concurrency_id=CHECKING)
+    on(measured.then, check_first, studio, [*wanted, *settings], forecast, concurrency_limit=None)
     for button, handler in zip(buttons, (pause_run, go_on, one_step, stop_run), strict=True):
         on(button.click, handler, studio, [session.visitor, session.run_id], view)
     on(live.changed, show, studio, [session.visitor, session.run_id], view)
@@ -168,9 +166,9 @@ def begin_check(studio: Studio) -> str:
 def check_first(studio: Studio, visitor: str, text_id: str, model: str, held_out: float, split_seed: float, *settings: float) -> str:
     """Three real steps on a model of their own, thrown away afterwards: time, memory, disk, and what will happen to the text."""
     try:
-        check_owner(studio, visitor)
+        owner = check_owner(studio, visitor)
         wanted = wish(studio, visitor, text_id, model, held_out, split_seed, settings)
-        return forecast_text(studio.preflight.forecast(*wanted))
+        return forecast_text(studio.preflight.forecast(*wanted, owner))
     except UserError as error:
         return refusal(error)
 

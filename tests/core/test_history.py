@@ -76,3 +76,13 @@ def test_a_model_that_is_saved_anew_has_sat_no_exam_yet():
     examined = Examined("better", "Better.", 5.0, 4.0, -1.0, -1.2, -0.8, 0.01, 0.1, 3.0)
     assert history(STARTED, Saved(2, "model"), examined).examined == examined
     assert history(STARTED, Saved(2, "model"), examined, Resumed(2, 10, 4.0), Saved(3, "model")).examined is None
+
+
+def test_after_an_early_stop_the_kept_score_counts_and_while_it_trains_the_latest():
+    scores = [Evaluated(step, loss, 9.0, 0.1, 0.2, 9, 0.5) for step, loss in ((0, 5.0), (2, 3.0), (4, 3.5))]
+    folded = history(STARTED, scores[0], *map(stepped, (1, 2), (5.0, 4.0)), scores[1], *map(stepped, (3, 4), (4.0, 4.0)), scores[2])
+    assert folded.kept == scores[2] and folded.went_back_to is None and not folded.is_trained
+    folded.add(Saved(2, "model"))
+    assert folded.kept == scores[1] and folded.went_back_to == 2 and folded.is_trained
+    folded.add(Resumed(4, 10, 4.0))
+    assert folded.kept == scores[2] and folded.went_back_to is None and not folded.is_trained

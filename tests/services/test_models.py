@@ -67,8 +67,8 @@ def test_answers_are_those_of_the_core(studio, lm):
 
 
 def test_a_model_for_training_is_nobody_else_s(studio):
-    kept = studio.models._kept("starter")
-    assert studio.models.load("starter").model is not kept.model is studio.models._kept("starter").model
+    kept = studio.models.borrow("starter")
+    assert studio.models.load("starter").model is not kept.model is studio.models.borrow("starter").model
 
 
 def test_only_a_few_models_are_kept(studio, family_folder, monkeypatch):

@@ -241,7 +241,7 @@ def test_another_process_that_dies_leaves_the_run_interrupted(run):
         assert run.state == "queued"
         with pytest.raises(UserError, match="trained already"):
             list(finetune(run, load))
-        with pytest.raises(UserError, match="cannot be deleted"):
+        with pytest.raises(UserError, match="Nothing was deleted"):
             delete(run)
     finally:
         process.kill()
@@ -332,7 +332,7 @@ def test_a_full_disk_pauses_the_run_and_is_told_in_three_sentences(run, monkeypa
 
 
 def test_a_run_that_trains_cannot_be_deleted_and_an_ended_one_can(studio, run):
-    with run.queue_lock, pytest.raises(UserError, match="cannot be deleted"):
+    with run.queue_lock, pytest.raises(UserError, match="Nothing was deleted"):
         delete(run)
     run.append(Finished(0, "done", 0.0))
     delete(run)

@@ -62,3 +62,13 @@ def test_the_home_folder_can_be_set(monkeypatch, tmp_path):
     assert default_home() == tmp_path
     monkeypatch.setenv("MLM_GUI_HOME", "")
     assert default_home().name == ".mlm-gui"
+
+
+def test_a_text_that_went_is_told_from_none_at_all(tmp_path):
+    texts = Texts(tmp_path)
+    text_id = texts.add(CORPUS)
+    (texts.folder / f"{text_id}.json").unlink()
+    with pytest.raises(UserError, match="not on this server any more"):
+        texts.get(text_id)
+    with pytest.raises(UserError, match="There is no text yet"):
+        texts.get("")

@@ -7,6 +7,7 @@ from mlm_gui.core.config import TrainConfig
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs import finetune
+from mlm_gui.services.sittings import Sitting
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import exam_tab
 from mlm_gui.ui.exam_words import interval_chart, score_table
@@ -44,12 +45,15 @@ def test_a_visitor_sees_the_exam_of_their_run_and_nobody_else_does(hosted):
 def test_an_exam_in_the_background_is_its_visitor_s_own(hosted):
     studio, run = hosted
     busy = exam_tab.sit_run(studio, ANN, run.id)
-    sitting = studio.sittings.look(busy.picture["run"])
+    sitting = studio.sittings.find(busy.picture["run"], ANN)
     exam_tab.cancel_sitting(studio, BOB, busy.picture)
     assert not sitting.cancelled.is_set()
     assert sitting.over.wait(PATIENCE)
     poll = exam_tab.poller(studio)
-    assert poll({"run": sitting.id, "cursor": 0}) == {"cursor": 0, "progress": None, "note": "", "state": "done", "final": True}
+    asked = {"run": sitting.id, "visitor": busy.picture["visitor"], "cursor": 0}
+    assert poll(asked) == {"cursor": 0, "progress": None, "note": "", "state": "done", "final": True}
+    for other in (BOB, "", None, [ANN], {}):
+        assert poll({**asked, "visitor": other}) is None
     event = gr.EventData(None, {"run": sitting.id})
     assert exam_tab.ended(studio, ANN, run.id, event)[3]["sentence"] == sitting.report.sentence
     assert exam_tab.ended(studio, BOB, run.id, event)[3]["sentence"] == exam_tab.NO_RUN
@@ -87,8 +91,9 @@ def test_a_run_that_trains_is_waited_for(hosted, corpus):
     with run.queue_lock:
         shown = exam_tab.choose(studio, ANN, run.id)
         assert shown.verdict["sentence"] == exam_tab.TRAINING and shown.picture["run"] == run.id
-        assert exam_tab.poller(studio)({"run": run.id})["final"] is False
-    assert exam_tab.poller(studio)({"run": run.id})["final"] is True
+        assert exam_tab.poller(studio)({"run": run.id, "visitor": shown.picture["visitor"]})["final"] is False
+        assert exam_tab.poller(studio)({"run": run.id, "visitor": BOB}) is None
+    assert exam_tab.poller(studio)({"run": run.id, "visitor": ANN})["final"] is True
 
 
 def test_a_damaged_exam_breaks_nothing_and_can_be_sat_again(hosted):
@@ -97,5 +102,14 @@ def test_a_damaged_exam_breaks_nothing_and_can_be_sat_again(hosted):
     shown = exam_tab.refresh(studio, ANN, run.id)[3:]
     assert shown[0]["sentence"] == exam_tab.NO_EXAM
     busy = exam_tab.sit_run(studio, ANN, run.id)
-    assert studio.sittings.look(busy.picture["run"]).over.wait(PATIENCE)
+    assert studio.sittings.find(busy.picture["run"], ANN).over.wait(PATIENCE)
     assert exam_tab.choose(studio, ANN, run.id).scores["rows"]
+
+
+def test_an_exam_that_somebody_else_waits_for_does_not_stay_in_view(hosted, monkeypatch):
+    studio, run = hosted
+    sitting = Sitting(ANN, "a text")
+    monkeypatch.setitem(studio.sittings._errands, sitting.id, sitting)
+    assert len(exam_tab.look_again(studio, ANN, run.id, {"run": sitting.id})) == exam_tab.NUM_REFRESHED
+    assert "choices" not in exam_tab.look_again(studio, ANN, run.id, {"run": sitting.id})[0]
+    assert isinstance(exam_tab.look_again(studio, BOB, run.id, {"run": sitting.id})[0], gr.Dropdown)

@@ -110,3 +110,19 @@ def test_a_damaged_run_is_listed_with_why_and_can_be_deleted(studio, run):
 @pytest.mark.parametrize("sent", [None, 3, [], {"chosen": 5}, {"chosen": [None, 7, "../x", "a" * 32]}])
 def test_what_the_browser_says_is_chosen_is_believed_only_when_it_is_there(studio, run, sent):
     assert runs_tab.refresh(studio, "", sent).runs["chosen"] == []
+
+
+def test_after_an_early_stop_the_list_the_facts_and_the_note_show_the_model_that_was_kept(studio, run):
+    worse = {"event": "evaluated", "step": 300, "loss": 4.5, "perplexity": 9.0, "top1": 0.05, "top5": 0.2, "num_masks": 9, "seconds": 1.0}
+    better = {**worse, "step": 100, "loss": 3.0, "top1": 0.4}
+    written(run, 300, better, worse, {"event": "saved", "step": 100, "folder": "model"})
+    ask = run_view.poller(studio), {"run": run.id, "visitor": ""}
+    with run.queue_lock:  # the exam is being sat
+        assert "the model of step 100, the best" in ask[0](ask[1])["note"] and "sits its exam" in ask[0](ask[1])["note"]
+    written_end = {"event": "finished", "step": 300, "reason": "early", "seconds": 9.0}
+    with (run.folder / "events.jsonl").open("a") as file:
+        file.write(json.dumps(written_end) + "\n")
+    answer, line = ask[0](ask[1]), studio.overview.line(run)
+    assert [answer["facts"][place]["value"] for place in (0, 1)] == ["3.00", "40%"] and "step 100, the best" in answer["facts"][0]["extra"]
+    assert "the model of step 100, the best" in answer["note"]
+    assert (line.before, line.after) == (4.0, 3.0) and "4.00 → 3.00 (step 100 kept)" in runs_tab._row(line)["cells"]
