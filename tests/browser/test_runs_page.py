@@ -1,17 +1,16 @@
 """Runs that nothing can kill, seen from the page."""
 
-import os
+import contextlib
+import multiprocessing
 import re
-import signal
 import socket
-import subprocess
-import sys
 import urllib.request
 
 import pytest
 from playwright.sync_api import expect
 from test_main_job import POINTS, bring, choose_settings
 
+from mlm_gui.__main__ import main
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.services.runs import finetune
 from mlm_gui.services.studio import Studio
@@ -23,7 +22,7 @@ STEPS = f"{PLOT}?.data?.[0]?.x ?? []"
 def begin(page, **settings):
     bring(page)
     page.click("#tab-train-button")
-    choose_settings(page, tokens_per_step=256, **settings)
+    choose_settings(page, tokens_per_step=1024, **settings)  # long enough, and fewer steps than points in a line
     page.click("#train-start")
 
 
@@ -111,7 +110,7 @@ def test_the_list_of_runs_answers_to_the_keyboard_and_fits_a_phone(open_page, se
 
 
 class Server:
-    """The app as a program of its own, which can be killed."""
+    """The app as a process of its own, which can be killed."""
 
     def __init__(self, home):
         self.home = home
@@ -119,18 +118,21 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self._processes = multiprocessing.get_context("forkserver")
+        self._processes.set_forkserver_preload(["mlm_gui.ui.app", "mlm_gui.core.model", "transformers.models.bert.modeling_bert"])  # loaded once
 
     def start(self):
-        call = [sys.executable, "-m", "mlm_gui", "app", "--port", str(self.port), "--home", str(self.home)]
-        environment = {**os.environ, "GRADIO_TEMP_DIR": str(self.home / "uploads")}
-        self.program = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
-        assert "is open" in self.program.stdout.readline()
-        urllib.request.urlopen(self.url, timeout=30).close()
+        self.program = self._processes.Process(target=main, args=(["app", "--port", str(self.port), "--home", str(self.home)],))
+        self.program.start()
+        while self.program.is_alive():
+            with contextlib.suppress(OSError):
+                return urllib.request.urlopen(self.url, timeout=60).close()
+            self.program.join(0.1)
+        pytest.fail("The app did not start.")
 
     def kill(self):
-        self.program.send_signal(signal.SIGKILL)
-        self.program.wait()
-        self.program.stdout.close()
+        self.program.kill()
+        self.program.join()
 
 
 @pytest.fixture
