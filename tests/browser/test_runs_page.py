@@ -124,11 +124,12 @@ class Server:
     def start(self):
         self.program = self._processes.Process(target=main, args=(["app", "--port", str(self.port), "--home", str(self.home)],))
         self.program.start()
-        while self.program.is_alive():
+        for _ in range(1_200):
             with contextlib.suppress(OSError):
                 return urllib.request.urlopen(self.url, timeout=60).close()
-            self.program.join(0.1)
-        pytest.fail("The app did not start.")
+            self.program.join(0.1)  # waits, and ends at once when the app has ended
+            assert self.program.is_alive()
+        pytest.fail("The app did not open its page in two minutes.")
 
     def kill(self):
         self.program.kill()
@@ -166,6 +167,7 @@ def test_a_killed_server_s_run_goes_on_with_one_click_in_the_page_that_stayed_op
             return false;
         }""",
         polling=500,
+        timeout=90_000,  # the page asks again after 15 seconds at most, and the server has just begun
     )
     expect(page.locator("#train-chart .note")).to_contain_text(f"safe up to step {run.safe_step:,}")
     expect(page.locator("#train-go-on")).to_have_text(f"Go on from step {run.safe_step:,}")
