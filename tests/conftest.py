@@ -18,7 +18,7 @@ import torch
 from mlm_gui.core import verdict
 from mlm_gui.core.documents import Corpus
 from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.verdict import examination
+from mlm_gui.core.verdict import examination, general_paragraphs
 from mlm_gui.services.limits import LAPTOP
 from mlm_gui.services.studio import Studio
 
@@ -86,5 +86,7 @@ def maskless_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def short_exams(monkeypatch):
-    """Runs that tests train sit their exam on one draw of blanks instead of five; the exam's own tests ask for what they need."""
+    """Runs that tests train sit their exam on one draw of blanks instead of five, and on a few paragraphs of general English;
+    the exam's own tests ask for what they need."""
     monkeypatch.setattr(verdict, "examination", functools.partial(examination, seeds=(0,)))
+    monkeypatch.setattr(verdict, "general_paragraphs", lambda: general_paragraphs()[:6])

@@ -1,16 +1,16 @@
 """The shell, as a person or a script calls it: output, exit codes, three sentences, and what survives an interruption."""
 
 import json
+import os
 import signal
 import socket
-import subprocess
-import sys
 from typing import NamedTuple
 
 import pytest
 
 from mlm_gui.__main__ import main
 from mlm_gui.core.bundled import ASSETS
+from mlm_gui.core.events import Stepped
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.training import Training
 from mlm_gui.services.runs import Run, finetune
@@ -109,18 +109,19 @@ def test_a_run_folder_is_never_written_over(shell, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_keeps_its_model_and_says_so(shell, tmp_path, number):
-    out = tmp_path / "run"
-    command = [sys.executable, "-m", "mlm_gui", "train", BOOK, "--epochs", "100", "--tokens-per-step", "256", "--out", str(out), "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if json.loads(line)["event"] == "stepped":
-            process.send_signal(number)
-            break
-    rest, said = process.communicate(timeout=60)
+def test_an_interrupted_run_keeps_its_model_and_says_so(shell, tmp_path, monkeypatch, number):
+    out, write = tmp_path / "run", Run.append
+
+    def interrupted(run, event, sync=False):
+        write(run, event, sync)
+        if isinstance(event, Stepped):
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Run, "append", interrupted)
+    process = shell("train", BOOK, "--epochs", "100", "--tokens-per-step", "256", "--out", str(out), "--json")
     assert process.returncode == 130
-    assert json.loads(rest.splitlines()[-1])["reason"] == "stopped"
-    assert "is kept in" in said and "--resume" in said
+    assert lines(process)[-1]["reason"] == "stopped" and Run(out).history().num_steps == 1
+    assert "is kept in" in process.stderr and "--resume" in process.stderr
     assert shell("fill", "the ___", "--model", str(out / "model")).returncode == 0
 
 

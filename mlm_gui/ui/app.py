@@ -57,7 +57,7 @@ def build(studio: Studio) -> gr.Blocks:
         known = on(page.load, greet, studio, list(session), [session.visitor, session.run_id, tabs])
         on(known.then, text_tab.show, studio, [session.text_id, text.held_out, text.split_seed], text.view)
         filled = on(known.then, masking_tab.paragraph_text, studio, [session.text_id, masks.paragraph], masks.text)
-        on(filled.then, masking_tab.draw, studio, masks.controls, masks.view)
+        on(filled.then, masking_tab.draw, studio, masks.controls, masks.view, concurrency_id=masking_tab.DRAWING)
         on(known.then, training_tab.show, studio, [session.visitor, session.run_id], training.view)
         listed = on(known.then, playground_tab.refresh, studio, [session.visitor, session.run_id], playground.view)
         on(listed.then, playground_tab.ask, studio, playground.question, playground.answer)

@@ -16,6 +16,9 @@ from mlm_gui.ui.masking_view import Asked, MaskingView, batch_view, drawn_by, pl
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.wiring import on
 
+DRAWING = "drawing"
+"""The concurrency id of everything that draws: answers come in the order of the questions, so that no earlier draw covers a later one."""
+
 
 class MaskingTab(NamedTuple):
     """The parts other tabs and the page need."""
@@ -68,8 +71,8 @@ def build(studio: Studio, session: Session) -> MaskingTab:
         (earlier.click, earlier_sequence, sequence, sequence),
         (later.click, later_sequence, [session.visitor, session.run_id, step, sequence], [step, sequence]),
     ):
-        on(on(event, handler, studio, inputs, changed).success, draw, studio, tab.controls, view)
-    on(again.click, reseed, studio, tab.controls, [asked.seed, *view])
+        on(on(event, handler, studio, inputs, changed).success, draw, studio, tab.controls, view, concurrency_id=DRAWING)
+    on(again.click, reseed, studio, tab.controls, [asked.seed, *view], concurrency_id=DRAWING)
     on(paragraph.input, paragraph_text, studio, [session.text_id, paragraph], text, trigger_mode="always_last")
     on(following.click, next_paragraph, studio, [session.text_id, paragraph], [paragraph, text])
     return tab
@@ -91,8 +94,9 @@ def _wire_draws(studio: Studio, tab: MaskingTab, asked: Asked) -> None:
     )
     drawing = [*(widget.input for widget in settings), asked.text.change, asked.model.change]
     for event, handler in (*((event, draw) for event in drawing), (asked.part.input, open_part)):
-        on(event, handler, studio, tab.controls, tab.view, trigger_mode="always_last")
-    on(tab.view.tokens.pick, pick, studio, tab.controls, tab.view, trigger_mode="multiple")  # a later one would carry the first one's clicks
+        on(event, handler, studio, tab.controls, tab.view, trigger_mode="always_last", concurrency_id=DRAWING)
+    # a later one would carry the first one's clicks
+    on(tab.view.tokens.pick, pick, studio, tab.controls, tab.view, trigger_mode="multiple", concurrency_id=DRAWING)
 
 
 def no_marks(studio: Studio) -> str:

@@ -1,10 +1,15 @@
-"""One server and one Chromium for the session, a fresh browser context for each test. Every test also proves: no JavaScript error, no outside request."""
+"""One server and one Chromium for the session, a visitor without a past for each test. Every test also proves: no JavaScript error, no outside request."""
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
+
+from mlm_gui.core.events import Stepped
+from mlm_gui.services import jobs
+from mlm_gui.services.run import LIVE_STATES
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -56,29 +61,58 @@ def served(tmp_path_factory):
     page.close(verbose=False)
 
 
+DESK = {"width": 1200, "height": 900}
+
+
+@pytest.fixture(scope="session")
+def warm(browser):
+    """A browser tab that is kept: only the first test waits until all of Gradio's scripts are fetched and compiled."""
+    return browser.new_context(viewport=DESK).new_page()
+
+
 @pytest.fixture
-def open_page(browser, served):
-    """A function that opens the page in a new context; keyword arguments go to the context."""
-    url, _ = served
-    contexts, errors, outside = [], [], []
+def open_page(browser, warm, served):
+    """A function that opens the page as a visitor who was never here; called again, as another such visitor."""
+    url, studio = served
+    tabs, errors, outside = [], [], []
+
+    def on_error(error):
+        errors.append(str(error))
+
+    def on_request(request):
+        if not request.url.startswith((url, "data:", "blob:")):
+            outside.append(request.url)
 
     def watch(tab):
-        tab.on("pageerror", lambda error: errors.append(str(error)))
-        tab.on("request", lambda request: None if request.url.startswith((url, "data:", "blob:")) else outside.append(request.url))
+        tab.on("pageerror", on_error)
+        tab.on("request", on_request)
 
-    def opened(path="/", **options):
-        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, "accept_downloads": True, **options})
-        contexts.append(context)
-        context.on("page", watch)
-        tab = context.new_page()
+    def opened(path="/", viewport=DESK):
+        tab = browser.new_context().new_page() if tabs else warm
+        tabs.append(tab)
+        tab.goto(f"{url}/theme.css")  # leaves the page of the test before, which could still write
+        tab.context.new_cdp_session(tab).send("Storage.clearDataForOrigin", {"origin": url, "storageTypes": "all"})
+        tab.context.on("page", watch)
+        watch(tab)
         tab.set_default_timeout(30_000)
+        tab.set_viewport_size(viewport)
         tab.goto(url + path)
         tab.wait_for_selector("#tab-text-button")
         return tab
 
     yield opened
-    for context in contexts:
-        context.close()
+    for tab in tabs[1:]:
+        tab.context.close()
+    if tabs:
+        warm.context.remove_listener("page", watch)
+        warm.remove_listener("pageerror", on_error)
+        warm.remove_listener("request", on_request)
+        warm.unroute_all()
+    for tab in warm.context.pages[1:]:
+        tab.close()
+    for run in studio.runs.all():
+        if run.state in LIVE_STATES:
+            studio.trainer.stop(run)  # nothing trains beside the next test
     assert not errors
     assert not outside
 
@@ -86,3 +120,19 @@ def open_page(browser, served):
 @pytest.fixture
 def page(open_page):
     return open_page()
+
+
+@pytest.fixture
+def held(served, monkeypatch):
+    """Runs stay in training, however short they are, until this event is set: they wait after their fifth step."""
+    let_go, finetune = threading.Event(), jobs.finetune
+
+    def waiting(*arguments):
+        for event in finetune(*arguments):
+            yield event
+            if isinstance(event, Stepped) and event.step == 5:
+                let_go.wait(120)
+
+    monkeypatch.setattr(jobs, "finetune", waiting)
+    yield let_go
+    let_go.set()

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from test_main_job import choose_settings
 
 VERDICT = re.compile("^(Better|No measurable change|Worse): the loss on unseen text")
 
@@ -13,17 +14,16 @@ def short_exams():
     """Here exams are whole: five draws of blanks."""
 
 
-def test_a_run_ends_with_a_verdict_on_the_exam_tab(page, served):
+def test_a_run_ends_with_a_verdict_on_the_exam_tab(page, served, held):
     page.click("#sample-seed-almanac")
     expect(page.locator("#text-title")).to_contain_text("almanac")
     page.click("#tab-train-button")
-    page.click("#train-more button >> nth=0")
-    box = page.locator("#set-max_steps input[type=number]").first
-    box.fill("6")
-    box.blur()
+    choose_settings(page, max_steps=6)
     page.click("#train-start")
     expect(page.locator("#train-stop")).to_be_enabled()
     page.click("#tab-exam-button")
+    expect(page.locator("#exam-verdict .sentence")).to_contain_text("still being trained")
+    held.set()
     sentence = page.locator("#exam-verdict .sentence")
     expect(sentence).to_have_text(VERDICT, timeout=60_000)
     expect(page.locator("#exam-facts .fact")).to_have_count(4)
@@ -35,14 +35,17 @@ def test_a_run_ends_with_a_verdict_on_the_exam_tab(page, served):
     expect(page.locator("#exam-table .how dd").first).to_contain_text("blanks in")
 
     first = sentence.inner_text()
-    page.click("#exam-sit")
-    expect(page.locator("#exam-cancel")).to_be_enabled()
+    with served[1].sittings._turn:  # another exam is under way
+        page.click("#exam-sit")
+        expect(page.locator("#exam-cancel")).to_be_enabled()
+        expect(page.locator("#exam-chart .note")).to_contain_text("Waiting for another exam to end")
     expect(page.locator("#exam-sit")).to_have_text("Sit the exam again")
     expect(sentence).to_have_text(first)
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
 
     page.click("#exam-other button >> nth=0")
+    expect(page.locator("#exam-text textarea")).to_be_visible()
     page.fill("#exam-text textarea", "Leave the pods on the vine until they rattle, <b>then</b> shell them in the dry.")
     page.click("#exam-sit-other")
     expect(sentence).to_contain_text("No verdict: only 1 different paragraph is unseen")

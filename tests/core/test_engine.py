@@ -144,8 +144,9 @@ def test_the_call_for_the_gpu_s_attention_gives_what_the_cpu_gives(monkeypatch):
         assert torch.allclose(found, expected, atol=1e-5)
 
 
-def test_the_tutorial_s_way_is_the_tutorial(lm, split, corpus):
+def test_the_tutorial_s_way_is_the_tutorial(family, split, corpus):
     """Padded to the full length, cut off there, masks drawn once, loss over every position: against a plain reading of it."""
+    lm = family("bert")
     long = " ".join(corpus.paragraphs[:40])
     text = Split((*split.train[:19], long), split.held_out)
     config = dataclasses.replace(RECIPES["tutorial"], dropout=0.0, evaluations=1)

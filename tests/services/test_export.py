@@ -10,10 +10,18 @@ from mlm_gui.core.config import TrainConfig
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
 from mlm_gui.services.export import export_zip
+from mlm_gui.services.limits import LAPTOP
 from mlm_gui.services.runs import finetune
+from mlm_gui.services.studio import Studio
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    """One home for all; tests leave its runs as they are."""
+    return Studio.open(tmp_path_factory.mktemp("home"), LAPTOP)
+
+
+@pytest.fixture(scope="module")
 def trained(studio, corpus, lm):
     run = studio.runs.create(
         corpus, "starter", TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1), 0.1, 0, name="../Ångström's <Almanac>/.."

@@ -1,11 +1,11 @@
 """A run is a folder: whoever opens it sees the same run, whatever happened to it."""
 
 import json
-import multiprocessing
+import subprocess
+import sys
 
 import pytest
 import transformers as hf
-from filelock import FileLock
 
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Corpus
@@ -32,11 +32,8 @@ def load(name: str) -> MaskedLM:
     return MaskedLM.load(name)
 
 
-def hold(path, held, done) -> None:
-    """Another process that trains in a run's folder."""
-    with FileLock(path):
-        held.set()
-        done.wait(60)
+HOLD = "import sys; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); sys.stdin.read()"
+"""What another process runs that trains in a run's folder."""
 
 
 # ---- the folder
@@ -232,20 +229,15 @@ def test_the_last_event_decides_the_state(run, event, state):
 
 
 def test_another_process_that_dies_leaves_the_run_interrupted(run):
-    context = multiprocessing.get_context("spawn")
-    held, done = context.Event(), context.Event()
-    process = context.Process(target=hold, args=(run.folder / "run.lock", held, done))
-    process.start()
-    try:
-        assert held.wait(60)
+    process = subprocess.Popen([sys.executable, "-c", HOLD, run.folder / "run.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout.readline()
         assert run.state == "queued"
         with pytest.raises(UserError, match="trained already"):
             list(finetune(run, load))
         with pytest.raises(UserError, match="Nothing was deleted"):
             delete(run)
-    finally:
         process.kill()
-        process.join(30)
     assert run.state == "interrupted"
     delete(run)
     assert not run.folder.exists()

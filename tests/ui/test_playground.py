@@ -171,7 +171,7 @@ def test_a_text_is_read_word_by_word_in_the_background(hosted, lm):
 
 def test_a_reading_can_be_cancelled_and_keeps_what_it_read(hosted, corpus):
     studio, run = hosted
-    reading = studio.readings.read(Corpus.from_text("\n\n".join(corpus.paragraphs[:15])), "starter", f"run:{run.id}", BOB)
+    reading = studio.readings.read(Corpus.from_text("\n\n".join(corpus.paragraphs[:25])), "starter", f"run:{run.id}", BOB)
     while not reading.words and reading.live:
         reading.over.wait(0.01)
     with pytest.raises(UserError, match="under way"):
