@@ -101,9 +101,10 @@ def test_the_exam_hides_every_chosen_token(tiny, split):
 
 
 def test_the_operations_of_a_base_step_are_counted_as_by_hand():
-    """85 million encoder weights and 24 million of the head at 15 % of the tokens, six operations each, and attention over 100 tokens."""
+    """85 million encoder weights, 5.3 million of them and 24 million of the head at 15 % of the tokens, six operations each, and attention over 100."""
     counted = training.flops_per_token(BertConfig(), [100, 100], 0.15)
-    assert counted == pytest.approx(6 * 84_934_656 + 12 * 12 * 768 * 100 + 6 * 0.15 * (768 * 768 + 768 * 30_522))
+    last = 768 * 768 + 2 * 768 * 3072
+    assert counted == pytest.approx(6 * (84_934_656 - last) + 12 * 12 * 768 * 100 + 6 * 0.15 * (last + 768 * 768 + 768 * 30_522))
 
 
 def test_training_gives_the_figures_it_promises(monkeypatch, family_folder):
@@ -112,11 +113,21 @@ def test_training_gives_the_figures_it_promises(monkeypatch, family_folder):
     monkeypatch.setattr(
         training.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout='{"peak_memory_gb": 1, "peak_memory_above_libraries_gb": 1}')
     )
-    figures = training.measured(SimpleNamespace(size="starter", text=[], quick=True))
+    figures = training.measured(SimpleNamespace(size="starter", text=[], quick=True, against=["tutorial", "line_by_line", "group_128"]))
     promised = {"ratio_vs_tutorial", "ratio_vs_line_by_line", "ratio_vs_group_128", "gemm_fraction", "peak_memory_gb"}
     assert promised <= figures.keys() and all(figures[name] > 0 for name in promised)
     assert "B3 group_texts 128" in training.told(figures)
     assert peak_bytes() > 10**7
+
+
+def test_one_thread_is_timed_by_the_process_s_own_clock(monkeypatch):
+    monkeypatch.setattr(training.time, "process_time", lambda: "its own")
+    monkeypatch.setattr(training.time, "perf_counter", lambda: "on the wall")
+    clocks = []
+    for threads in (1, 2):
+        monkeypatch.setattr(training.torch, "get_num_threads", lambda threads=threads: threads)
+        clocks.append(training.seconds_now())
+    assert clocks == ["its own", "on the wall"]
 
 
 def test_quality_compares_every_way_at_equal_tokens_and_time(tiny, corpus):

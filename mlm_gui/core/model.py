@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import itertools
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -33,14 +34,17 @@ class MaskedLM:
     """Position id of the first token of a sequence (0 for BERT, padding id + 1 for RoBERTa)."""
     packs: bool = field(init=False)
     """True when the padding-free pass was tried on this model and gave the padded pass's numbers; otherwise it is not used."""
+    skips_early: bool = field(init=False)
+    """True when that pass drops the tokens nobody asked for in the middle of the last layer, and not only before the head; see `_only_at`."""
 
     def __post_init__(self) -> None:
         self.vocabulary = Vocabulary.of(self.tokenizer)
-        self.first_position, self.packs = 0, False
-        for first_position in (0, (self.tokenizer.pad_token_id or 0) + 1):
-            self.first_position = first_position
-            if self._packing_is_exact():
-                self.packs = True
+        positions = 0, (self.tokenizer.pad_token_id or 0) + 1
+        early = (True, False) if _position_wise_module(self.model) else (False,)
+        for first_position, skips_early in itertools.product(positions, early):
+            self.first_position, self.skips_early = first_position, skips_early
+            self.packs = self._packing_is_exact()
+            if self.packs:
                 break
         else:
             self.first_position = 0
@@ -114,13 +118,13 @@ class MaskedLM:
         if not self.packs:
             return self._padded_logits(pack, input_ids)[wanted]
         device = self.device
-        with _head_at(self.model, wanted.nonzero().flatten().to(device)):
+        with _only_at(self.model, wanted.nonzero().flatten().to(device), self.skips_early):
             output = self.model(
                 input_ids=input_ids[None].to(device),
                 position_ids=(pack.positions + self.first_position)[None].to(device),
                 boundaries=Boundaries.of(pack.lengths, device),
             )
-        return output.logits[0]
+        return output.logits.flatten(0, 1)  # [0] would cost a copy of the whole gradient
 
     def _padded_logits(self, pack: Pack, input_ids: torch.Tensor) -> torch.Tensor:
         """The plain pass of transformers over a padded batch: float [N, vocabulary size]."""
@@ -145,16 +149,17 @@ class MaskedLM:
 
     @torch.no_grad()
     def _packing_is_exact(self) -> bool:
-        """Compares the padding-free pass with the padded one on two random sequences, one of them long enough to meet a sliding window."""
+        """Compares the padding-free pass with the padded one at every third token of two random sequences, one of them long enough to meet a sliding
+        window."""
         ordinary = self.vocabulary.ordinary_ids
         generator = torch.Generator().manual_seed(0)
         lengths = torch.tensor([7, min(160, self.max_length)])
         ids = ordinary[torch.randint(len(ordinary), (int(lengths.sum()),), generator=generator)]
-        pack, wanted = Pack(ids, lengths, torch.zeros_like(ids, dtype=torch.bool)), torch.ones(len(ids), dtype=torch.bool)
+        pack, wanted = Pack(ids, lengths, torch.zeros_like(ids, dtype=torch.bool)), torch.arange(len(ids)) % 3 == 1
         was_training = self.model.training
         self.model.eval()
         try:
-            expected = self._padded_logits(pack, ids)
+            expected = self._padded_logits(pack, ids)[wanted]
             self.packs = True
             found = self.logits_at(pack, ids, wanted)
         except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):
@@ -224,15 +229,33 @@ AttentionMaskInterface.register("packed", _mask_unless_packed)
 
 
 @contextlib.contextmanager
-def _head_at(model: torch.nn.Module, places: torch.Tensor) -> Iterator[None]:
-    """While it is open, the model's head sees the hidden states at `places` (int64 [W]) only: same numbers, less work."""
+def _only_at(model: torch.nn.Module, places: torch.Tensor, early: bool) -> Iterator[None]:
+    """While it is open, the model goes on with the hidden states at `places` (int64 [W]) only: same numbers, less work.
 
-    def keep_places(module, arguments, output):
+    `early`: from where in the last layer no token meets another any more (its keys and values are those of all tokens), else from the head on.
+    """
+
+    def keep_before(module, arguments):
+        return tuple(hidden[:, places] for hidden in arguments)
+
+    def keep_after(module, arguments, output):
         output["last_hidden_state"] = output[0][:, places]
         return output
 
-    handle = model.base_model.register_forward_hook(keep_places)
+    start = _position_wise_module(model) if early else None
+    handle = start.register_forward_pre_hook(keep_before) if start else model.base_model.register_forward_hook(keep_after)
     try:
         yield
     finally:
         handle.remove()
+
+
+def _position_wise_module(model: torch.nn.Module) -> torch.nn.Module | None:
+    """The module of the last layer from which on each token is treated by itself; None where layers are shared or built in another way."""
+    stack = next((module for module in model.base_model.modules() if isinstance(module, torch.nn.ModuleList)), None)
+    names = dict(stack[-1].named_modules()) if stack else {}
+    return next((names[name] for name in _POSITION_WISE if name in names), None)
+
+
+_POSITION_WISE = ("attention.output", "sa_layer_norm")
+"""Its name in a layer of the BERT, RoBERTa and ELECTRA kind, and in DistilBERT's."""

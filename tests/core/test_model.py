@@ -65,7 +65,32 @@ def test_the_usual_architectures_run_without_padding(family, kind):
 
 
 def test_the_starter_runs_without_padding(lm):
-    assert lm.packs
+    assert lm.packs and lm.skips_early
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "distilbert"])
+def test_the_last_feed_forward_sees_the_chosen_tokens_alone(family, question, kind):
+    lm = family(kind)
+    pack, batch = question(lm)
+    widen = [module for module in lm.model.base_model.modules() if isinstance(module, torch.nn.Linear) and module.out_features == 48]
+    rows = []
+    handles = [module.register_forward_hook(lambda module, arguments, output: rows.append(output.shape[1])) for module in widen]
+    with torch.no_grad():
+        lm.logits_at(pack, batch.input_ids, batch.chosen)
+    for handle in handles:
+        handle.remove()
+    assert rows == [len(pack.input_ids), int(batch.chosen.sum())]
+
+
+def test_tokens_are_dropped_before_the_head_where_dropping_them_earlier_fails_the_trial(family_folder, question, monkeypatch):
+    monkeypatch.setattr("mlm_gui.core.model._position_wise_module", lambda model: model.base_model.encoder.layer[-1].attention)
+    lm = MaskedLM.load(family_folder("bert"))
+    pack, batch = question(lm)
+    assert lm.packs and not lm.skips_early
+    with torch.no_grad():
+        torch.testing.assert_close(
+            lm.logits_at(pack, batch.input_ids, batch.chosen), lm._padded_logits(pack, batch.input_ids)[batch.chosen], rtol=1e-5, atol=1e-4
+        )
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
