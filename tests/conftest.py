@@ -84,9 +84,15 @@ def maskless_folder(tmp_path_factory) -> Path:
     return build_maskless(tmp_path_factory.mktemp("maskless"))
 
 
+@pytest.fixture
+def exam_seeds() -> tuple[int, ...]:
+    """One draw of blanks."""
+    return (0,)
+
+
 @pytest.fixture(autouse=True)
-def short_exams(monkeypatch):
-    """Runs that tests train sit their exam on one draw of blanks instead of five, and on a few paragraphs of general English;
+def short_exams(monkeypatch, exam_seeds):
+    """Runs that tests train sit their exam on `exam_seeds` instead of five draws of blanks, and on a few paragraphs of general English;
     the exam's own tests ask for what they need."""
-    monkeypatch.setattr(verdict, "examination", functools.partial(examination, seeds=(0,)))
+    monkeypatch.setattr(verdict, "examination", functools.partial(examination, seeds=exam_seeds))
     monkeypatch.setattr(verdict, "general_paragraphs", lambda: general_paragraphs()[:6])
