@@ -5,7 +5,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from mlm_gui.core import checks
-from mlm_gui.core.filling import MAX_BLANKS
+from mlm_gui.core.filling import MAX_BLANKS, MAX_CHARACTERS
 from mlm_gui.core.memory import stands_in
 from mlm_gui.core.shift import Shift
 from mlm_gui.services.exams import learned_by
@@ -214,7 +214,7 @@ def ask(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, word
 
 def ask_again(studio: Studio, sentence: str) -> str:
     """A question from before."""
-    return sentence if isinstance(sentence, str) else FIRST_SENTENCE
+    return sentence[: MAX_CHARACTERS + 1] if isinstance(sentence, str) else FIRST_SENTENCE
 
 
 def cautions_of(studio: Studio, visitor: str, tuned: str, sentence: str, by_words: bool) -> list[str]:
