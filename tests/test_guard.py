@@ -1,5 +1,6 @@
 """Scripts get polite refusals: no bare server errors, no fetched addresses, no foreign hosts, no endless bodies."""
 
+import asyncio
 import contextlib
 import dataclasses
 import json
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 from mlm_gui.services.limits import HOSTED, LAPTOP
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.app import build, launch_options
+from mlm_gui.ui.guard import Guard
 
 ADDRESS = "http://127.0.0.1:7860"
 
@@ -120,3 +122,49 @@ def test_a_download_is_served_where_it_lies_so_that_a_deleted_run_leaves_no_copy
         zipped.unlink()
         assert hosted.get(f"/gradio_api/file={shown['path']}").status_code in (403, 404)
         assert not list((tmp_path / "uploads").rglob("*.zip"))
+
+
+def asked(guard: Guard, messages: list, pause: float = 0.0) -> tuple[int, str]:
+    """Status and text of the answer to a post whose body comes in these messages, with a pause before each."""
+    answers = []
+
+    async def receive() -> dict:
+        await asyncio.sleep(pause)
+        return messages.pop(0)
+
+    async def send(message: dict) -> None:
+        answers.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/queue/join", "headers": [(b"content-type", b"application/json")]}
+    asyncio.run(guard(scope, receive, send))
+    return answers[0]["status"], answers[1]["body"].decode()
+
+
+def part(body: bytes, more: bool = True) -> dict:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def test_a_body_that_drips_is_broken_off(monkeypatch):
+    monkeypatch.setattr("mlm_gui.ui.guard.BODY_SECONDS", 0.05)
+    status, said = asked(Guard(None, HOSTED), [part(b"{")] + [part(b" ")] * 1000, pause=0.01)
+    assert status == 400 and "not in time" in said
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b'["' + b"x" * (4 * HOSTED.max_text_characters + 2**19) + b'"]', 413, "too large"),
+        (b"[" + b"{}," * 250_000 + b"{}]", 400, "more than 200,000 values"),
+        (b"[" * 100_000, 400, "not valid JSON"),
+    ],
+)
+def test_no_body_is_larger_than_a_text_or_wider_than_a_page_sends(body, status, said):
+    answer = asked(Guard(None, HOSTED), [part(body, more=False)])
+    assert answer[0] == status and said in answer[1]
+
+
+def test_bodies_that_arrive_at_once_are_bounded_together_and_the_bound_is_given_back(monkeypatch):
+    monkeypatch.setattr("mlm_gui.ui.guard.MAX_HELD_BODIES", 0)
+    guard = Guard(None, HOSTED)
+    assert "Too many others" in asked(guard, [part(b"{}", more=False)])[1]
+    assert guard._held == 0

@@ -3,23 +3,25 @@
 import json
 import math
 
+import gradio as gr
 import pytest
 
 from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.documents import Corpus
+from mlm_gui.core.events import Finished, Stepped
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import masking_tab
 from mlm_gui.ui.masking_form import BATCH, PARTS, TEXT
-from mlm_gui.ui.masking_view import Asked, checksum_of, places_of
+from mlm_gui.ui.masking_view import Asked, MaskingView, checksum_of, places_of
 
-ASKED = Asked("", "", "", TEXT, "Sort the packets by kind first", "Recommended", 15, 80, 10, "token", 0, 1, "once", "starter", False, None, "", 1, 1)
+ASKED = Asked(
+    "", "", "", TEXT, "Sort the packets by kind first", "Recommended", 15, 80, 10, "token", 0, 1, "once", "starter", False, None, "", 1, 1, True, 1
+)
 
 
 def clicked(studio, asked, sent):
-    import gradio as gr
-
     return masking_tab.pick(studio, gr.EventData(None, sent), *asked)
 
 
@@ -110,3 +112,32 @@ def test_quick_clicks_count_each_and_carry_the_number_of_their_turn(studio):
     force, forbid = places_of(ASKED._replace(marks=view.marks))
     assert (force, forbid, view.tokens["turn"]) == ({1}, {2}, 7)
     assert "turn" not in masking_tab.draw(studio, *ASKED).tokens
+
+
+def test_a_batch_that_is_followed_moves_on_with_its_run_and_one_that_is_not_is_told_when_it_is_done(studio, corpus):
+    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1, tokens_per_step=256), 0.1, 0)
+    asked = ASKED._replace(run_id=run.id, source=BATCH)
+    with run.queue_lock:
+        clock, upcoming, step, *view = masking_tab.follow(studio, *asked)
+        assert clock.active and upcoming == 1 and step == view[-1] == gr.skip(), "nothing happened: nothing is drawn"
+        for done in (1, 2, 3):
+            run.append(Stepped(done, 0.1, 5.0, 1e-3, 9.0, float(done)))
+        clock, upcoming, step, sequence, *view = masking_tab.follow(studio, *asked._replace(sequence=2))
+        assert (upcoming, step, sequence) == (4, 4, 1) and "batch 4 of" in MaskingView(*view).tokens["heading"]
+        _, upcoming, step, _, *view = masking_tab.follow(studio, *asked._replace(follows=False, step=2))
+        assert (upcoming, step) == (4, 2) and ", done" in MaskingView(*view).tokens["heading"]
+        assert masking_tab.follow(studio, *asked._replace(follows=False, step=2, upcoming=4))[2] == gr.skip()
+    run.append(Finished(3, "stopped", 1.0))
+    assert not masking_tab.follow(studio, *asked)[0].active, "a run at rest is not asked for again"
+    for source, run_id in ((TEXT, run.id), (BATCH, ""), (BATCH, ["x"])):
+        assert not masking_tab.follow(studio, *asked._replace(source=source, run_id=run_id))[0].active
+
+
+def test_a_batch_offers_no_choice_and_without_a_run_nothing_is_offered_to_be_looked_at(studio, corpus):
+    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1), 0.1, 0)
+    assert masking_tab.draw(studio, *ASKED._replace(run_id=run.id, source=BATCH)).tokens["fixed"]
+    assert not masking_tab.draw(studio, *ASKED).tokens["fixed"]
+    for run_id, source, shown in ((run.id, BATCH, True), ("", TEXT, True), ("", BATCH, False)):
+        of_text, of_batch, *_, closer, with_ids, part, _, _, _, _, _ = masking_tab.look_at(studio, "", run_id, source)
+        assert closer["visible"] is with_ids["visible"] is shown
+        assert part == gr.skip() if shown else part.value is None

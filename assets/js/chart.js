@@ -137,8 +137,10 @@ const grow = async answer => {
   const longer = answer.x_max && answer.x_max !== xMax && box.data;
   if (longer) xMax = answer.x_max;
   const axes = longer && !zoomed ? {'xaxis.range': [0, xMax]} : {};
+  const first = box.layout?.yaxis?.showticklabels === false && box.data.some(trace => trace.x?.length) || replaced.some(i => answer.replace[i].x.length);
+  if (first) axes['xaxis.showticklabels'] = axes['yaxis.showticklabels'] = true;   // an empty drawing has no numbers at its axes
   await setMarks(answer.marks);
-  if (replaced.length || longer) await Plot.update(box, edits, axes, replaced.length ? replaced : undefined);
+  if (replaced.length || longer || first) await Plot.update(box, edits, axes, replaced.length ? replaced : undefined);
 };
 
 const start = keepAsking(() => live, asked => server.poll({run: asked.run, visitor: asked.visitor, cursor: asked.cursor}), async (answer, asked) => {

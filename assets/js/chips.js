@@ -75,10 +75,10 @@ strip.addEventListener('click', event => {
 });
 
 const KEY = [['mask', '[MASK]', 'hidden, must be guessed'], ['random', 'hut', 'swapped for a random word'], ['kept', 'soul', 'left as it is, still guessed'], ['special', '[SEP]', 'protected'],
-  ['untouched', 'soul', 'your choice: + hide it, × leave it', 'force'], ['untouched', 'soul', 'under it: the id the model sees, then the label it must guess', '', 'of-ids']];
+  ['untouched', 'soul', 'your choice: + hide it, × leave it', 'force', 'of-own'], ['untouched', 'soul', 'under it: the id the model sees, then the label it must guess', '', 'of-ids']];
 KEY.forEach(([fate, text, words, mark, className]) => {
   const item = make('li', className), chip = newChip('span');
-  setChip(chip, {fate, text, mark, ...(className ? {input: 4, label: 1002} : {})});
+  setChip(chip, {fate, text, mark, ...(className === 'of-ids' ? {input: 4, label: 1002} : {})});
   item.append(chip, make('span', '', words));
   legend.append(item);
 });
@@ -97,6 +97,7 @@ const render = () => {
   }));
   settle();
   legend.hidden = !(props.value || {}).legend;
+  legend.querySelector('.of-own').hidden = Boolean((props.value || {}).fixed);
   tell(chips().indexOf(document.activeElement));
   picks.answered((props.value || {}).turn);
 };

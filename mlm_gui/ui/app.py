@@ -43,8 +43,8 @@ def build(studio: Studio) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab(TABS["text"], id="text", elem_id="tab-text"):
                 text = text_tab.build(studio, session)
-            with gr.Tab(TABS["masks"], id="masks", elem_id="tab-masks"):
-                masks = masking_tab.build(studio, session)
+            with gr.Tab(TABS["masks"], id="masks", elem_id="tab-masks") as masks_page:
+                masks = masking_tab.build(studio, session, masks_page)
             with gr.Tab(TABS["train"], id="train", elem_id="tab-train"):
                 training = training_tab.build(studio, session, text, pill)
             with gr.Tab(TABS["compare"], id="compare", elem_id="tab-compare"):

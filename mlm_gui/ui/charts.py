@@ -55,8 +55,8 @@ def loss_chart(history: History, max_points: int = MAX_POINTS) -> go.Figure:
         margin={"l": 52, "r": 12, "t": 12, "b": 44},
         hovermode="closest",
         legend={"orientation": "h", "y": 1.12, "x": 0},
-        xaxis={"title": "step", "range": [0, total]},
-        yaxis={"title": "loss (lower is better)"},
+        xaxis={"title": "step", "range": [0, total], "showticklabels": bool(points["2"]["x"])},
+        yaxis={"title": "loss (lower is better)", "showticklabels": bool(points["2"]["x"])},
     )
     return figure
 

@@ -23,7 +23,7 @@ def chips(label: str, **kw: Any) -> gr.HTML:
     value: `{"tokens": JSON text of [{"text": shown, "old": replaced piece or "", "fate": "untouched" | "mask" | "random" | "kept" | "special" | "padding", "joined": no
     gap before it, "why": the reason in words, "id": int, "label": int, -100 where the loss counts nothing, "input": the id the model sees, "mark": "force" |
     "forbid" where a person overruled the draw, else ""}], "legend": bool, "rows": bool, ids and labels under each chip, "heading": str, "hint": said while no
-    chip is in focus, "turn": int}`; the last four may be missing.
+    chip is in focus, "fixed": bool, nothing in it can be overruled, "turn": int}`; the last five may be missing.
     The tokens travel as text because Gradio watches every field of a value, which costs more for 500 tokens than drawing them. The indexes come from a
     browser: check them.
     """

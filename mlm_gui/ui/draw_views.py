@@ -46,8 +46,8 @@ def fact_values(draw: Draw) -> dict:
     return {"facts": [{"name": name, "value": value, "extra": extra} for name, value, extra in facts]}
 
 
-def chip_values(draw: Draw, rows: bool, heading: str = "", hint: str = "") -> dict:
-    """The chips, and one more for all the padding when the tutorial pads."""
+def chip_values(draw: Draw, rows: bool, heading: str = "", hint: str = "", fixed: bool = False) -> dict:
+    """The chips, and one more for all the padding when the tutorial pads. fixed: a person cannot change the draw."""
     tokens = [
         {
             "text": token.seen,
@@ -65,7 +65,7 @@ def chip_values(draw: Draw, rows: bool, heading: str = "", hint: str = "") -> di
     if draw.num_padding:
         why = f"the tutorial fills every row up to {len(draw.tokens) + draw.num_padding}; padding is protected, but its labels count in the loss"
         tokens.append({"text": f"+ {draw.num_padding} padding", "old": "", "fate": "padding", "joined": False, "why": why})
-    return {"tokens": json.dumps(tokens), "legend": True, "rows": rows, "heading": heading, "hint": hint}
+    return {"tokens": json.dumps(tokens), "legend": True, "rows": rows, "heading": heading, "hint": hint, "fixed": fixed}
 
 
 def step_values(draw: Draw) -> dict:

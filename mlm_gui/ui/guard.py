@@ -1,10 +1,12 @@
 """What stands in front of Gradio's own routes: strangers' scripts get polite refusals, and nothing that a page would never send reaches the app."""
 
+import asyncio
 import ipaddress
 import json
 import logging
 import re
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,6 +18,16 @@ ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 """How a file's path begins when it is no path but an address, which Gradio would fetch."""
 MAX_DEPTH = 64
 """Levels of nesting in what a page sends; it never sends more than ten."""
+MAX_VALUES = 200_000
+"""Values in what a page sends; a chart of thousands of points has tens of thousands."""
+BYTES_PER_CHARACTER = 4
+"""At most, of a text in UTF-8."""
+SPARE_BYTES = 256 * 1024
+"""What a page sends beside a text."""
+MAX_HELD_BODIES = 16
+"""The longest bodies that are held in memory at once; what comes beyond it is refused."""
+BODY_SECONDS, UPLOAD_SECONDS = 60.0, 900.0
+"""Until the whole body, and until a whole file, must have arrived."""
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
 Send = Callable[[dict], Awaitable[None]]
 
@@ -27,15 +39,23 @@ class Guard:
         """`host` is the name the server was told to listen on. On a hosted server, behind a proxy, names and origins are the proxy's affair."""
         self._app, self._limits = app, limits
         self._names = {"localhost", host.lower(), socket.gethostname().lower()}
+        self._longest = min(limits.max_upload_bytes, BYTES_PER_CHARACTER * limits.max_text_characters + SPARE_BYTES)
+        """Bytes of a body that is no upload: the longest text, and what goes with it."""
+        self._held = 0
+        """Bytes of the bodies that are arriving now."""
 
     async def __call__(self, scope: dict, receive: Callable, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        brings_body = scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        is_upload = scope["path"].rstrip("/").endswith("/upload")
         try:
             self._check_sender(scope)
-            if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not scope["path"].rstrip("/").endswith("/upload"):
-                receive = await self._checked_body(receive, _kind_of(scope))
+            if brings_body and not is_upload:
+                receive = await self._checked_body(_in_time(receive, BODY_SECONDS), receive, _kind_of(scope))
+            elif brings_body:
+                receive = _in_time(receive, UPLOAD_SECONDS)
         except UserError as error:
             await _refuse(send, 413 if "large" in error.what else 400, error)
             return
@@ -60,19 +80,24 @@ class Guard:
         except ValueError:
             return name.lower() in self._names
 
-    async def _checked_body(self, receive: Callable, kind: str) -> Callable:
-        """Reads the body, up to the limit, and hands it on when it holds nothing that a page would not send."""
+    async def _checked_body(self, read: Callable, receive: Callable, kind: str) -> Callable:
+        """Reads the body, up to the limit, and hands it on when it holds nothing that a page would not send; after it comes what `receive` gives."""
         body, more = bytearray(), True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise UserError("The request was broken off.", "The sender went away before its end.", "Send it again.")
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self._limits.max_upload_bytes:
-                raise UserError(
-                    "The request is too large.", f"The limit here is {self._limits.max_upload_bytes // 2**20} MB.", "Send less text at once."
-                )
+        try:
+            while more:
+                message = await read()
+                if message["type"] == "http.disconnect":
+                    raise UserError("The request was broken off.", "Its end did not come, or not in time.", "Send it again.")
+                part = message.get("body", b"")
+                body += part
+                self._held += len(part)
+                more = message.get("more_body", False)
+                if len(body) > self._longest:
+                    raise UserError("The request is too large.", f"The limit here is {self._longest / 1e6:.1f} MB.", "Send less text at once.")
+                if self._held > MAX_HELD_BODIES * self._longest:
+                    raise UserError("The request was refused.", "Too many others arrive at this moment.", "Send it again in a minute.")
+        finally:
+            self._held -= len(body)
         if body and not kind.startswith("multipart/"):
             _check_content(bytes(body), kind)
         handed_on = False
@@ -117,6 +142,25 @@ class Guard:
             )
 
 
+def _in_time(receive: Callable, seconds: float) -> Callable:
+    """`receive`, which says that the sender went away when the body is not whole within so many seconds."""
+    end = time.monotonic() + seconds
+    arrived = False
+
+    async def in_time() -> dict:
+        nonlocal arrived
+        if arrived:
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, end - time.monotonic()))
+        except asyncio.TimeoutError:
+            return {"type": "http.disconnect"}
+        arrived = not message.get("more_body", False)
+        return message
+
+    return in_time
+
+
 def _split(address: str) -> SplitResult:
     """The parts of an address, all of them empty when it is none."""
     try:
@@ -138,9 +182,13 @@ def _check_content(body: bytes, kind: str) -> None:
         if "json" not in kind and body.lstrip()[:1] not in (b"{", b"["):
             return  # no JSON, and not said to be: the app cannot read it as JSON either
         raise UserError("The request was not understood.", "Its body is not valid JSON.", "Reload the page and try again there.") from None
+    num_values = 0
     for _ in range(MAX_DEPTH):
+        num_values += len(layer)
         if not layer:
             return
+        if num_values > MAX_VALUES:
+            raise UserError("The request was not understood.", f"It holds more than {MAX_VALUES:,} values.", "Reload the page and try again there.")
         for item in layer:
             if (
                 isinstance(item, dict)

@@ -62,18 +62,17 @@ def draw_form(studio: Studio) -> list[gr.components.Component]:
     return [rule, rate, mask_share, random_share, unit, seed, epoch, drawn, model]
 
 
-def batch_form() -> tuple[gr.Number, gr.Number, gr.Button, gr.Button]:
-    """Step and sequence, and the buttons between sequences."""
-    step = gr.Number(
-        1, precision=0, minimum=1, label="step", info="The run's next step is filled in; any step can be looked at.", elem_id="mask-step"
-    )
+def batch_form() -> tuple[gr.Number, gr.Number, gr.Checkbox, gr.Button, gr.Button]:
+    """Step and sequence, whether the run is followed, and the buttons between sequences."""
+    follows = gr.Checkbox(True, label="follow the run to its next step", elem_id="mask-follow")
+    step = gr.Number(1, precision=0, minimum=1, label="step", info="The one that the run takes next, or any other.", elem_id="mask-step")
     sequence = gr.Number(
         1, precision=0, minimum=1, label="paragraph of the batch", info="A batch holds several, each shown by itself.", elem_id="mask-sequence"
     )
     with gr.Row(elem_classes="actions"):
         earlier = gr.Button("Previous", elem_id="mask-earlier")
         later = gr.Button("Next", variant="primary", elem_id="mask-later")
-    return step, sequence, earlier, later
+    return step, sequence, follows, earlier, later
 
 
 def text_form() -> tuple[gr.Textbox, gr.Number, gr.Button]:

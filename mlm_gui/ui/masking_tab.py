@@ -13,11 +13,14 @@ from mlm_gui.ui.clicks import answer_to, clicked
 from mlm_gui.ui.facts import facts
 from mlm_gui.ui.masking_form import BATCH, RULES, TEXT, batch_form, closer_look, draw_form, text_form
 from mlm_gui.ui.masking_view import Asked, MaskingView, batch_view, drawn_by, places_of, text_view, word_around
+from mlm_gui.ui.run_view import RESTING_STATES
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.wiring import on
 
 DRAWING = "drawing"
 """The concurrency id of everything that draws: answers come in the order of the questions, so that no earlier draw covers a later one."""
+FOLLOWING_SECONDS = 2.0
+"""Between two looks at the run whose next batch is shown."""
 
 
 class MaskingTab(NamedTuple):
@@ -30,7 +33,7 @@ class MaskingTab(NamedTuple):
     model: gr.Dropdown
 
 
-def build(studio: Studio, session: Session) -> MaskingTab:
+def build(studio: Studio, session: Session, page: gr.Tab) -> MaskingTab:
     """Lays the tab out and wires it."""
     gr.Markdown(
         "Before each step the model loses sight of about 15 % of the word pieces and must guess them back. Marks like [CLS] and [SEP] are never hidden.",
@@ -52,26 +55,31 @@ def build(studio: Studio, session: Session) -> MaskingTab:
             with gr.Column() as of_text:
                 draw_controls = draw_form(studio)
             with gr.Column(visible=False) as of_batch:
-                step, sequence, earlier, later = batch_form()
-        with gr.Column(elem_classes="card closer"):
+                step, sequence, follows, earlier, later = batch_form()
+        with gr.Column(elem_classes="card closer") as closer:
             part, parts = closer_look()
-    marks = gr.Textbox("", visible=False)
+    marks, upcoming = gr.Textbox("", visible=False), gr.Number(1, precision=0, visible=False)
+    clock = gr.Timer(FOLLOWING_SECONDS, active=False)
 
     view = MaskingView(numbers, marks, tokens, clear, *parts)
-    asked = Asked(*session, source, text, *draw_controls, with_ids, part, marks, step, sequence)
+    asked = Asked(*session, source, text, *draw_controls, with_ids, part, marks, step, sequence, follows, upcoming)
     tab = MaskingTab(view, text, paragraph, list(asked), asked.model)
     _wire_draws(studio, tab, asked)
-    shown = [of_text, of_batch, typed, again, clear, step, sequence]
+    shown = [of_text, of_batch, typed, again, clear, closer, with_ids, part, clock, step, sequence, follows, upcoming]
     given = [session.visitor, session.run_id, source]
     for event, handler, inputs, changed in (
         (clear.click, no_marks, None, marks),
         (asked.rule.input, apply_rule, asked.rule, [asked.rate, asked.mask_share, asked.random_share, asked.unit, asked.drawn]),
         (source.input, look_at, given, shown),
         (session.run_id.change, look_at, given, shown),
-        (earlier.click, earlier_sequence, sequence, sequence),
-        (later.click, later_sequence, [session.visitor, session.run_id, step, sequence], [step, sequence]),
+        (earlier.click, earlier_sequence, sequence, [sequence, follows]),
+        (later.click, later_sequence, [session.visitor, session.run_id, step, sequence], [step, sequence, follows]),
     ):
         on(on(event, handler, studio, inputs, changed).success, draw, studio, tab.controls, view, concurrency_id=DRAWING)
+    on(step.input, stay, studio, None, follows)
+    followed = [clock, upcoming, step, sequence, *view]
+    for event in (clock.tick, follows.input, page.select):
+        on(event, follow, studio, tab.controls, followed, concurrency_id=DRAWING)
     on(again.click, reseed, studio, tab.controls, [asked.seed, *view], concurrency_id=DRAWING)
     on(paragraph.input, paragraph_text, studio, [session.text_id, paragraph], text, trigger_mode="always_last")
     on(following.click, next_paragraph, studio, [session.text_id, paragraph], [paragraph, text])
@@ -99,6 +107,27 @@ def _wire_draws(studio: Studio, tab: MaskingTab, asked: Asked) -> None:
     on(tab.view.tokens.pick, pick, studio, tab.controls, tab.view, trigger_mode="multiple", concurrency_id=DRAWING)
 
 
+def stay(studio: Studio) -> bool:
+    """A step was chosen by hand: the run is no longer followed."""
+    return False
+
+
+def follow(studio: Studio, *values) -> tuple:
+    """What became of the run meanwhile: its next step, when it is followed, or the same batch where that is done by now; and whether to ask again."""
+    asked = Asked(*values)
+    run = studio.visible(asked.run_id, asked.visitor) if asked.source == BATCH else None
+    if run is None or run.job is None:
+        return gr.Timer(active=False), *(gr.skip(),) * (3 + len(MaskingView._fields))
+    clock, upcoming = gr.Timer(active=run.state not in RESTING_STATES), run.history().num_steps + 1
+    before = checks.whole("The step", asked.upcoming, 1, 10**9)
+    step = next_step(studio, run) if asked.follows is True else checks.whole("The step", asked.step, 1, 10**9)
+    is_told_right = before == upcoming or not min(before, upcoming) <= step <= max(before, upcoming)
+    if step == asked.step and is_told_right:
+        return clock, upcoming, *(gr.skip(),) * (2 + len(MaskingView._fields))
+    sequence = 1 if step != asked.step else asked.sequence
+    return clock, upcoming, step, sequence, *draw(studio, *asked._replace(step=step, sequence=sequence))
+
+
 def no_marks(studio: Studio) -> str:
     """Every piece back to the draw."""
     return ""
@@ -113,8 +142,10 @@ def look_at(studio: Studio, visitor: str, run_id: str, source: str) -> tuple:
     """Shows the controls of a text, or those of a batch with the very next step of the run filled in; without a run there is nothing to choose."""
     batch, run = source == BATCH, studio.visible(run_id, visitor)
     step = next_step(studio, run) if batch and run else 1
-    of_text = gr.update(visible=not batch)
-    return of_text, gr.update(visible=batch and run is not None), of_text, of_text, of_text, step, 1
+    of_text, of_run, of_any = (gr.update(visible=shown) for shown in (not batch, batch and run is not None, not batch or run is not None))
+    part, upcoming = gr.skip() if not batch or run else gr.Radio(value=None), run.history().num_steps + 1 if run else 1
+    clock = gr.Timer(active=bool(batch and run and run.state not in RESTING_STATES))
+    return of_text, of_run, of_text, of_text, of_text, of_any, of_any, part, clock, step, 1, True, upcoming
 
 
 def next_step(studio: Studio, run: Run) -> int:
@@ -122,21 +153,21 @@ def next_step(studio: Studio, run: Run) -> int:
     return min(run.history().num_steps + 1, studio.laboratory.plan(run).total_steps)
 
 
-def earlier_sequence(studio: Studio, sequence: float) -> int:
-    """The paragraph before; the first one stays."""
-    return max(1, checks.whole("The paragraph", sequence, 1, 10**9) - 1)
+def earlier_sequence(studio: Studio, sequence: float) -> tuple[int, bool]:
+    """The paragraph before; the first one stays. Whoever turns pages no longer follows the run."""
+    return max(1, checks.whole("The paragraph", sequence, 1, 10**9) - 1), False
 
 
 def later_sequence(studio: Studio, visitor: str, run_id: str, step: float, sequence: float) -> tuple:
     """The next paragraph of the batch; after the last comes the next batch's first, and after the last batch nothing."""
     run = studio.visible(run_id, visitor)
     if run is None:
-        return gr.skip(), gr.skip()
+        return gr.skip(), gr.skip(), gr.skip()
     plan = studio.laboratory.plan(run)
     pack, _ = plan.batch_at(checks.whole("The step", step, 1, plan.total_steps))
     if checks.whole("The paragraph", sequence, 1, 10**9) < len(pack.lengths):
-        return gr.skip(), int(sequence) + 1
-    return (int(step) + 1, 1) if step < plan.total_steps else (gr.skip(), gr.skip())
+        return gr.skip(), int(sequence) + 1, False
+    return (int(step) + 1, 1, False) if step < plan.total_steps else (gr.skip(), gr.skip(), False)
 
 
 def paragraph_text(studio: Studio, text_id: str, number: float) -> object:

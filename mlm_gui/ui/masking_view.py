@@ -61,6 +61,10 @@ class Asked(NamedTuple):
     """ "crc|+3-7": the pieces a person forced and forbade, for the text and model of that checksum."""
     step: Any
     sequence: Any
+    follows: Any
+    """Whether the step is to be the run's next one, always."""
+    upcoming: Any
+    """The run's next step when the page was last told."""
 
 
 class MaskingView(NamedTuple):
@@ -163,7 +167,7 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
     return MaskingView(
         draw_views.fact_values(told),
         gr.skip(),
-        draw_views.chip_values(told, bool(asked.with_ids), heading, HINT_TAUGHT if told.as_taught else HINT_BATCH),
+        draw_views.chip_values(told, bool(asked.with_ids), heading, HINT_TAUGHT if told.as_taught else HINT_BATCH, fixed=True),
         gr.skip(),
         *closer(studio, asked, told, lambda: run.corpus, job.model, lambda: core.twin.run_twin(folder, model, step, number, told.as_taught)),
     )

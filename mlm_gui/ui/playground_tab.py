@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import gradio as gr
 
 from mlm_gui.core import checks
-from mlm_gui.core.blanks import MAX_BLANKS
+from mlm_gui.core.blanks import MAX_BLANKS, MAX_CHARACTERS
 from mlm_gui.core.memory import stands_in
 from mlm_gui.services.exams import learned_by
 from mlm_gui.services.export import export_zip
@@ -218,7 +218,7 @@ def ask(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, word
 
 def ask_again(studio: Studio, sentence: str) -> str:
     """A question from before."""
-    return sentence if isinstance(sentence, str) else FIRST_SENTENCE
+    return sentence[: MAX_CHARACTERS + 1] if isinstance(sentence, str) else FIRST_SENTENCE
 
 
 def cautions_of(studio: Studio, visitor: str, tuned: str, sentence: str, by_words: bool) -> list[str]:

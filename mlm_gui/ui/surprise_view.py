@@ -9,6 +9,7 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.exams import learned_by, num_seen
 from mlm_gui.services.readings import Reading, ReadWord
 from mlm_gui.services.spreadsheet import as_csv, written
+from mlm_gui.services.store import ID
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.bars import bars
 from mlm_gui.ui.cautions import cautions
@@ -89,7 +90,9 @@ def stop(studio: Studio, visitor: str, words: dict) -> gr.Button:
 
 def show(studio: Studio, words: dict, view: str) -> dict:
     """The same words, seen from another side."""
-    return {**(words if isinstance(words, dict) else still()), "show": shown_by(view)}
+    kept = words if isinstance(words, dict) else {}
+    ids = {name: kept[name] for name in ("reading", "visitor") if isinstance(kept.get(name), str) and ID.fullmatch(kept[name])}
+    return {**still(), **ids, "show": shown_by(view), "empty": "" if "reading" in ids else EMPTY}
 
 
 def shown_by(view: object) -> str:

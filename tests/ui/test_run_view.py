@@ -8,7 +8,7 @@ from mlm_gui.core.config import RECIPES
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import run_view, runs_tab
-from mlm_gui.ui.charts import MAX_POINTS
+from mlm_gui.ui.charts import MAX_POINTS, loss_chart
 from mlm_gui.ui.lapse import MAX_COLUMNS, lapse_poller, lapse_value
 
 
@@ -126,3 +126,9 @@ def test_after_an_early_stop_the_list_the_facts_and_the_note_show_the_model_that
     assert [answer["facts"][place]["value"] for place in (0, 1)] == ["3.00", "40%"] and "step 100, the best" in answer["facts"][0]["extra"]
     assert "the model of step 100, the best" in answer["note"]
     assert (line.before, line.after) == (4.0, 3.0) and "4.00 → 3.00 (step 100 kept)" in runs_tab._row(line)["cells"]
+
+
+def test_a_drawing_without_a_point_has_no_numbers_at_its_axes(studio, run):
+    axes = [axis["showticklabels"] for axis in (loss_chart(run.history()).layout[name] for name in ("xaxis", "yaxis"))]
+    written(run, 100)
+    assert axes == [False, False] and loss_chart(run.history()).layout.yaxis.showticklabels
