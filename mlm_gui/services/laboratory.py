@@ -8,6 +8,7 @@ from typing import TypeVar
 from mlm_gui.core.budget import LossBudget, tutorial_budget
 from mlm_gui.core.documents import Corpus
 from mlm_gui.core.masking import Vocabulary
+from mlm_gui.core.paragraphs import lengths_of
 from mlm_gui.core.plan import Plan
 from mlm_gui.core.tokens import LONGEST_SEQUENCE, TokenStore, tokenize
 from mlm_gui.errors import UserError
@@ -37,7 +38,7 @@ class Laboratory:
             raise UserError("This run cannot be shown.", "Its folder is damaged: job.json is missing or unreadable.", "Choose another run.")
         return self._once(
             ("plan", run.id, job.config),
-            lambda: Plan.of(self._models.borrow(job.model), run.corpus.split(job.held_out, job.split_seed).train, job.config),
+            lambda: Plan.of(self._models.borrow(job.model), run.split().train, job.config),
         )
 
     def sequences(self, corpus: Corpus, model: str) -> tuple[TokenStore, Vocabulary]:
@@ -53,7 +54,7 @@ class Laboratory:
     def extent(self, corpus: Corpus) -> str:
         """What of the text `sequences` and `budget` look at, in words; "" for all of it."""
         paragraphs = corpus.paragraphs
-        if len(paragraphs) <= MAX_PARAGRAPHS and sum(map(len, paragraphs)) <= MAX_CHARACTERS:
+        if len(paragraphs) <= MAX_PARAGRAPHS and lengths_of(paragraphs).sum() <= MAX_CHARACTERS:
             return ""
         return f"Counted over the beginning of the text: its first {MAX_PARAGRAPHS:,} paragraphs, and of these at most {MAX_CHARACTERS:,} characters."
 

@@ -221,7 +221,7 @@ def cautions_of(studio: Studio, visitor: str, tuned: str, sentence: str, by_word
     """What could mislead whoever reads the answer."""
     found = []
     run = run_of(studio, visitor, tuned)
-    if run and stands_in(sentence, learned_by(run.folder)):
+    if run and any(stands_in(sentence, text) for text in learned_by(run.folder)):
         found.append("This sentence stands in the text that the tuned model learned from: a good guess here may be memory. Try one of your own.")
     if by_words:
         found.append(
