@@ -20,7 +20,7 @@ EXAM_SEEDS = (0, 1, 2, 3, 4)
 TOKENS_PER_PACK = 2048
 MAX_EVALUATION_TOKENS = 50_000
 """A longer held-out text is scored on a fixed random selection of its sequences, about this many tokens."""
-MAX_EVALUATION_CHARACTERS = 1_000_000
+MAX_EVALUATION_CHARACTERS = 400_000
 """No more of a held-out text than this, a fixed random selection of its paragraphs, is tokenised."""
 
 

@@ -59,7 +59,7 @@ class Filed(Sequence[str]):
     def _read(self, blocks) -> Iterator[str]:
         with self.path.with_suffix(".text").open("rb", buffering=0) as text:
             for numbers in blocks:
-                rows = self._rows(int(numbers[0]), int(numbers[-1]) + 1)[np.asarray(numbers) - int(numbers[0])]
+                rows = self._rows(int(numbers[0]), int(numbers[-1]) + 1)[np.asarray(numbers, np.int64) - int(numbers[0])]
                 ends = rows["start"] + rows["bytes"]
                 first = 0
                 while first < len(rows):
@@ -84,7 +84,7 @@ class Filed(Sequence[str]):
         """int32 [N], characters of each paragraph."""
         blocks = [self._rows(start, start + _READ_BYTES)["characters"] for start in range(0, self.num_in_file, _READ_BYTES)]
         characters = np.concatenate([np.zeros(0, np.int32), *blocks])
-        return characters if self.is_whole else characters[np.asarray(self.numbers)]
+        return characters if self.is_whole else characters[np.asarray(self.numbers, np.int64)]
 
     def chosen(self, numbers: np.ndarray) -> "Filed":
         """Some of these, by their places here, ascending."""

@@ -22,7 +22,7 @@ LONGEST_PARAGRAPH = 1_000_000
 JUDGED_CHARACTERS = 100_000
 """So much of the beginning is looked at for signs that no text has."""
 BEGINNING_BYTES = 2**20
-"""Charset-normalizer is shown so much."""
+"""Charset-normalizer is shown so much of a file that is not UTF-8 from the beginning on, else the piece in which that shows."""
 _READ_BYTES = 2**20
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
@@ -72,19 +72,17 @@ def encoding_of(file: BinaryIO, name: str) -> str:
         "It holds bytes that no text encoding uses; it may be a picture, a program or a word-processor file.",
         "Save the document as plain text (.txt) and choose that file.",
     )
-    decoder, piece, encoding = codecs.getincrementaldecoder("utf-8")(), beginning, "utf-8"
-    while True:
+    decoder, piece, before, foreign = codecs.getincrementaldecoder("utf-8")(), beginning, b"", b""
+    while piece or before:
         if b"\x00" in piece:
             raise binary
         try:
-            if encoding:
+            if not foreign:
                 decoder.decode(piece, final=not piece)
         except UnicodeDecodeError:
-            encoding = ""
-        if not piece:
-            break
-        piece = file.read(_READ_BYTES)
-    encoding = encoding or _guessed_encoding(beginning)
+            foreign = piece or before
+        before, piece = piece, file.read(_READ_BYTES)
+    encoding = _guessed_encoding(foreign) if foreign else "utf-8"
     text = codecs.getincrementaldecoder(encoding or "ascii")("replace").decode(beginning)[:JUDGED_CHARACTERS]
     if not encoding or len(_CONTROL.findall(text)) > 0.02 * len(text):
         raise binary

@@ -18,7 +18,7 @@ LONGEST_SEQUENCE = 512
 """Tokens; longer paragraphs are split even when the model could read more."""
 PIECE_CHARACTERS = 1_000_000
 """A longer text is tokenised in pieces of about this many characters, each when it is first needed."""
-PARAGRAPHS_PER_CALL = 1_000
+PARAGRAPHS_PER_CALL = 200
 """How many paragraphs the tokenizer is given at once."""
 PIECES_HELD = 8
 """So many pieces of a text stay in memory when there is no folder to keep them in; an older one is tokenised again when it is needed."""
