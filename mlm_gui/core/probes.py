@@ -20,7 +20,7 @@ FEWEST_WORDS, MOST_WORDS = 6, 20
 """A sentence of the text is pinned by itself only when it has this many words …"""
 KNOWN_AFTER = 3
 """… and only a word that the text uses this often is hidden, so that there is something to learn, …"""
-COUNTED_CHARACTERS = 2_000_000
+COUNTED_CHARACTERS = 1_000_000
 """… counted over the beginning of a long text."""
 _SENTENCE = re.compile(r"[^.!?…]+[.!?…]")
 _WORD = re.compile(r"[^\W\d_]{3,}")
