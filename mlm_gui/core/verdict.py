@@ -106,7 +106,7 @@ def bounded(paragraphs: Sequence[str]) -> tuple[str, ...]:
     if lengths_of(paragraphs).sum() <= MAX_EXAM_CHARACTERS:
         return tuple(paragraphs)
     room, chosen = MAX_EXAM_CHARACTERS, {}
-    for number in np.random.default_rng(0).permutation(len(paragraphs)).tolist():
+    for number in map(int, np.random.default_rng(0).permutation(len(paragraphs))):
         chosen[number] = paragraphs[number][:room]
         room -= len(chosen[number])
         if room <= 0:
