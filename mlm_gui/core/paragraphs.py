@@ -92,8 +92,14 @@ class Filed(Sequence[str]):
 
     def check(self) -> None:
         """Raises ValueError when the two files do not belong together."""
-        last = self._rows(self.num_in_file - 1, self.num_in_file)[-1]
-        if int(last["start"] + last["bytes"]) != self.path.with_suffix(".text").stat().st_size:
+        end = -len(SEPARATOR)
+        for start in range(0, self.num_in_file, _READ_BYTES):
+            rows = self._rows(start, start + _READ_BYTES)
+            ends = rows["start"] + rows["bytes"]
+            if (rows["start"] != np.concatenate([[end], ends[:-1]]) + len(SEPARATOR)).any() or (rows["bytes"] < 0).any():
+                raise ValueError("the index is damaged")
+            end = int(ends[-1])
+        if end != self.path.with_suffix(".text").stat().st_size:
             raise ValueError("the text and its index do not fit")
 
     def through(self, last: "Filed") -> "Filed | None":

@@ -77,11 +77,17 @@ def test_a_run_shares_the_text_s_files_where_the_disk_can_and_outlives_them(tmp_
     assert tuple(run.corpus.paragraphs) == expected and run.job.fingerprint == long.fingerprint
 
 
-@pytest.mark.parametrize("spoiled", ["corpus.text", "corpus.index", "corpus.groups", "corpus.json"])
-@pytest.mark.parametrize("spoil", [lambda content: content[:-16], None], ids=["short", "gone"])
-def test_a_damaged_long_text_is_said_to_be_damaged(tmp_path, long, spoiled, spoil):
+DAMAGES = {"short": lambda content: content[:-16], "empty": lambda content: b"", "moved": lambda content: content[16:] + content[:16], "gone": None}
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "damage"),
+    [(name, damage) for name in ("corpus.text", "corpus.index", "corpus.groups", "corpus.json") for damage in ("short", "empty", "gone")]
+    + [("corpus.index", "moved")],
+)
+def test_a_damaged_long_text_is_said_to_be_damaged(tmp_path, long, spoiled, damage):
     run = Run.create(tmp_path / "run", long, "starter", SHORT, 0.1, 0)
-    path = run.folder / spoiled
+    path, spoil = run.folder / spoiled, DAMAGES[damage]
     path.write_bytes(spoil(path.read_bytes())) if spoil else path.unlink()
     with pytest.raises(UserError, match="missing or damaged"):
         run.split()
