@@ -1,7 +1,7 @@
 """How long a large text takes to its first training step, and how much memory: the way a person's upload goes.
 
-`python -m benchmarks.data --mb 100` writes made-up text files on the spot and, in a fresh process, reads them, makes a run
-folder (which finds near-duplicates and splits) and trains a few steps in it with the starter.
+`python -m benchmarks.data --mb 100` writes made-up text files on the spot and, in a fresh process, does what the page does: reads them and
+looks for near-duplicates (the Text tab), then makes a run folder and trains a few steps in it with the starter (Start).
 """
 
 import argparse
@@ -17,12 +17,14 @@ from benchmarks.models import scratch
 from benchmarks.texts import made_up_paragraphs
 
 DEMANDED_SECONDS = 3
-"""From the start of training to the first step of 100 MB, once the model is warm."""
+"""From Start to the first step of 100 MB, once the model is warm."""
 DEMANDED_MEGABYTES = 150
 """Above the model, for a text of 1 GB."""
 FILE_MEGABYTES = 50
 """A larger text is several files; one may have 100 MB at most."""
 STEPS = 20
+WARM_BYTES = 20_000
+"""The model is warm after three steps on a text of this size."""
 TIMED_MEGABYTES = 4
 """How much text the tokeniser's speed is measured on."""
 
@@ -42,40 +44,48 @@ def write_files(megabytes: float, home: Path) -> list[Path]:
 
 def phases(files: list[Path], home: Path) -> Iterator[dict]:
     """The figures one after the other, each when it is known; for a process of its own, since it ends by looking at the memory."""
-    from mlm_gui.core.config import TrainConfig
     from mlm_gui.core.documents import Corpus
-    from mlm_gui.core.events import Stepped
+    from mlm_gui.services.store import Texts
+
+    start_bytes = current_bytes()
+    texts, began = Texts(home), time.perf_counter()
+    corpus = texts.gather(files)
+    yield {"read_seconds": time.perf_counter() - began, "read_peak_megabytes": (peak_bytes() - start_bytes) / 1e6}
+
+    began = time.perf_counter()
+    text_id = texts.add(corpus)
+    yield {"near_duplicates_seconds": time.perf_counter() - began, "near_duplicates_peak_megabytes": (peak_bytes() - start_bytes) / 1e6}
+    del corpus
+
+    text_bytes = current_bytes()
+    from mlm_gui.core.config import TrainConfig
+    from mlm_gui.core.events import Evaluated, Stepped
     from mlm_gui.core.model import MaskedLM
+    from mlm_gui.core.paragraphs import beginning_of, lengths_of
     from mlm_gui.core.tokens import tokenize
     from mlm_gui.core.training import train
     from mlm_gui.services.runs import Run, finetune
 
-    lm = MaskedLM.load("starter")
-    warm = Corpus.from_text("\n\n".join(made_up_paragraphs(20_000, seed=99)))
+    lm, config = MaskedLM.load("starter"), TrainConfig(epochs=1, max_steps=STEPS, evaluations=1)
+    model_bytes = start_bytes + current_bytes() - text_bytes
+
+    warm = Corpus.from_text("\n\n".join(made_up_paragraphs(WARM_BYTES, seed=99)))
     for _ in train(lm, warm.split(), TrainConfig(epochs=1, max_steps=3, evaluations=1)):
         pass
-    model_bytes = current_bytes()
 
-    began = time.perf_counter()
-    corpus = Corpus.from_files(files)
-    yield {"read_seconds": time.perf_counter() - began, "megabytes_after_reading": (current_bytes() - model_bytes) / 1e6}
-
-    began = time.perf_counter()
-    run = Run.create(home / "run", corpus, "starter", TrainConfig(epochs=1, max_steps=STEPS, evaluations=1), 0.1, 0)
-    yield {"split_and_write_seconds": time.perf_counter() - began, "megabytes_after_split": (current_bytes() - model_bytes) / 1e6}
-
-    paragraphs, sample, size = iter(corpus.paragraphs), [], 0
-    while size < TIMED_MEGABYTES * 1e6 and (paragraph := next(paragraphs, None)):
-        sample.append(paragraph)
-        size += len(paragraph.encode())
-    del corpus, paragraphs
-    began, steps = time.perf_counter(), 0
+    began, cpu_began, steps = time.perf_counter(), time.process_time(), 0
+    run = Run.create(home / "run", texts.get(text_id), "starter", config, 0.1, 0)
+    yield {"run_folder_seconds": time.perf_counter() - began}
     for event in finetune(run, lambda name: lm):
+        if isinstance(event, Evaluated) and not steps:
+            yield {"first_score_seconds": time.perf_counter() - began}
         if isinstance(event, Stepped) and not steps:
-            yield {"first_step_seconds": time.perf_counter() - began, "megabytes_at_first_step": (current_bytes() - model_bytes) / 1e6}
+            yield {"first_step_seconds": time.perf_counter() - began, "first_step_cpu_seconds": time.process_time() - cpu_began}
         steps += isinstance(event, Stepped)
-    yield {"run_seconds": time.perf_counter() - began, "steps": steps}
-    yield {"peak_megabytes_above_model": (peak_bytes() - model_bytes) / 1e6}
+    yield {"run_seconds": time.perf_counter() - began, "steps": steps, "run_peak_megabytes": (peak_bytes() - model_bytes) / 1e6}
+
+    sample = beginning_of(texts.get(text_id).paragraphs, TIMED_MEGABYTES * 1_000_000)
+    size = int(lengths_of(sample).sum())
 
     began = time.perf_counter()
     num_tokens = tokenize(sample, lm.tokenizer, lm.max_length).num_tokens
@@ -107,7 +117,9 @@ def told(figures: dict) -> str:
     if not figures["finished"]:
         lines.append("The time was up before the rest.")
     lines.append(
-        f"Demanded: first step within {DEMANDED_SECONDS} s for 100 MB (the model is warm), under {DEMANDED_MEGABYTES} MB above the model for 1,000 MB."
+        f"Demanded: first step within {DEMANDED_SECONDS} s for 100 MB (the model is warm), under {DEMANDED_MEGABYTES} MB above the model for 1,000 MB. "
+        "Peaks while reading are above the program without a model, that of the run above the loaded model: "
+        "what training and scoring need with any text is the run's peak of --mb 1."
     )
     return "\n".join(lines)
 

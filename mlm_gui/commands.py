@@ -32,59 +32,58 @@ def open_app(options: argparse.Namespace) -> None:
 
 
 def text(options: argparse.Namespace) -> None:
-    from mlm_gui.core.documents import Corpus, Document, read_document
+    import numpy as np
+
+    from mlm_gui.core.documents import Corpus
     from mlm_gui.core.duplicates import near_duplicates
+    from mlm_gui.core.paragraphs import some_of
     from mlm_gui.core.shatter import shattered_words
-    from mlm_gui.core.tokens import tokenize
+    from mlm_gui.core.tokens import COUNTED_CHARACTERS, num_tokens_of
 
     tokenizer = _studio(options).models.tokenizer(options.model)
-    documents: list[Document] = []
-    refused: list[dict] = []
-    for file in options.files:
-        try:
-            documents.append(read_document(Path(file), file))
-        except UserError as error:
-            refused.append({"file": file, "what": error.what, "why": error.why, "do": error.do})
-    if not documents:
-        raise UserError(*(refused[0][part] for part in ("what", "why", "do")))
-    corpus = Corpus(Path(options.files[0]).stem, tuple(documents))
+    bad: list[tuple[str, UserError]] = []
+    corpus = Corpus.from_files(options.files, options.files, refused=bad).looked_through()
+    refused = [{"file": file, "what": error.what, "why": error.why, "do": error.do} for file, error in bad]
     counts = corpus.statistics()
-    tokens = tokenize(corpus.paragraphs, tokenizer, 512).num_tokens
-    words = shattered_words(corpus.paragraphs, tokenizer)
-    num_near = len({later for _, later in near_duplicates(corpus.paragraphs)}) - counts.num_duplicates
+    tokens, is_exact = num_tokens_of(corpus.paragraphs, tokenizer)
+    words = shattered_words(some_of(corpus.paragraphs, COUNTED_CHARACTERS), tokenizer)
+    pairs = near_duplicates(corpus.paragraphs)
+    num_near = len(np.unique(pairs[:, 1])) - counts.num_duplicates
     if options.json:
         _print(
             {
                 "paragraphs": counts.num_paragraphs,
                 "words": counts.num_words,
                 "tokens": tokens,
+                "tokens_are_exact": is_exact,
                 "longest_words": counts.longest_words,
                 "duplicates": counts.num_duplicates,
                 "near_duplicates": num_near,
-                "leaks": _num_leaks(corpus),
+                "leaks": _num_leaks(corpus, pairs),
                 "shattered": [dataclasses.asdict(word) for word in words],
                 "refused": refused,
             }
         )
         return
     print(
-        f"{counts.num_paragraphs:,} paragraphs, {counts.num_words:,} words, {tokens:,} tokens; the longest paragraph has {counts.longest_words:,} words."
+        f"{counts.num_paragraphs:,} paragraphs, {counts.num_words:,} words, {'' if is_exact else 'about '}{tokens:,} tokens; the longest paragraph has {counts.longest_words:,} words."
     )
     print(f"{counts.num_duplicates:,} paragraphs repeat an earlier one, {num_near:,} more nearly do.")
+    if not is_exact:
+        print(f"Words in pieces, in a random part of {COUNTED_CHARACTERS:,} characters:")
     for word in words[:10]:
         print(f"  {word.word} (×{word.count}) → {' '.join(word.pieces)}")
     for refusal in refused:
         print(f"Refused: {refusal['what']} {refusal['why']} {refusal['do']}", file=sys.stderr)
 
 
-def _num_leaks(corpus) -> int:
-    """Held-out paragraphs of the usual split that repeat, or nearly repeat, one that would be trained on."""
-    from mlm_gui.core.duplicates import near_duplicates
-
+def _num_leaks(corpus, pairs) -> int:
+    """Held-out paragraphs of the usual split that repeat, or nearly repeat, one that would be trained on. pairs: int64 [P, 2], the near-duplicates."""
     if len(corpus.paragraphs) < 2:
         return 0
-    split = corpus.split()
-    return len({later for earlier, later in near_duplicates(split.train + split.held_out) if earlier < len(split.train) <= later})
+    is_unseen = corpus.unseen()
+    leaks = pairs[is_unseen[pairs[:, 0]] != is_unseen[pairs[:, 1]]]
+    return len(set(leaks[is_unseen[leaks]].tolist()))
 
 
 def mask(options: argparse.Namespace) -> None:
@@ -136,13 +135,12 @@ def _asked(studio, options: argparse.Namespace) -> tuple:
     """Corpus, model, config, held-out share and split seed of a new run. Raises UserError before anything is written."""
     from mlm_gui.core.bundled import STARTER
     from mlm_gui.core.config import RECIPES
-    from mlm_gui.core.documents import Corpus
 
     if not options.files:
         raise UserError("The command was not understood.", "It names no text to train on.", "Give one or more files, or --resume FOLDER.")
     changes = {name: getattr(options, name) for name in ("epochs", "max_steps", "learning_rate", "tokens_per_step", "mask_rate", "unit", "seed")}
     config = dataclasses.replace(RECIPES[options.recipe], **{name: value for name, value in changes.items() if value is not None})
-    corpus = Corpus.from_files(options.files)
+    corpus = studio.texts.gather(options.files)
     studio.models.tokenizer(options.model)  # an unknown model is refused before a run folder is made
     place = Path(studio.models.resolve(options.model))
     stays_named = options.model == STARTER or not place.is_dir() or (options.model.startswith("run:") and not options.out)
@@ -178,11 +176,11 @@ def _train_along(studio, options: argparse.Namespace) -> None:
     if options.resume:
         run = Run(options.resume.absolute())
         job, (state, _) = run.sound_job(), run.checkpoints.newest_whole()
-        warm_again_after, asked = job.warm_again_after, (run.corpus, job.model, job.config, job.held_out, job.split_seed)
+        warm_again_after, model, config, split = job.warm_again_after, job.model, job.config, run.split()
     else:
-        asked = _asked(studio, options)
-    corpus, model, config, held_out, split_seed = asked
-    training = Training(studio.models.load(model), corpus.split(held_out, split_seed), config, warm_again_after=warm_again_after)
+        corpus, model, config, held_out, split_seed = _asked(studio, options)
+        split = corpus.split(held_out, split_seed)
+    training = Training(studio.models.load(model), split, config, warm_again_after=warm_again_after)
     if state is not None:
         training.restore(state)
     for _ in training.events():

@@ -1,23 +1,18 @@
 """Files and pasted text -> Corpus: paragraphs that know which document they come from, and the split into train and held out."""
 
-import hashlib
 import random
-import re
-import statistics
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlm_gui.core import checks
-from mlm_gui.core.duplicates import groups_of
-from mlm_gui.errors import UserError
+import numpy as np
 
-MAX_FILE_BYTES = 100 * 2**20
-"""Largest file that is read, in bytes."""
-TEXT_ENDINGS = (".txt", ".text", ".md", ".markdown")
-HARD_WRAP_WIDTH = 100
-"""Lines no longer than this, in blocks between blank lines, are taken for the wrapped lines of one paragraph."""
+from mlm_gui.core import checks
+from mlm_gui.core.duplicates import Survey, groups_in, groups_of, num_repeated, survey
+from mlm_gui.core.paragraphs import Collected, Filed, chosen, end_to_end, fingerprint_of
+from mlm_gui.core.reading import paragraphs_in, read_paragraphs
+from mlm_gui.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -25,7 +20,8 @@ class Document:
     """One file or one pasted text, as paragraphs in reading order."""
 
     name: str
-    paragraphs: tuple[str, ...]
+    paragraphs: Sequence[str]
+    """A tuple, or Filed when the text is a long one."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +42,23 @@ class Statistics:
 class Split:
     """Paragraphs to train on and paragraphs held out; no text stands on both sides."""
 
-    train: tuple[str, ...]
-    held_out: tuple[str, ...]
+    train: Sequence[str]
+    held_out: Sequence[str]
+
+    @classmethod
+    def of(cls, paragraphs: Sequence[str], is_unseen: np.ndarray) -> "Split":
+        """is_unseen: bool [N], True for a paragraph that is held out."""
+        return cls(chosen(paragraphs, np.flatnonzero(~is_unseen)), chosen(paragraphs, np.flatnonzero(is_unseen)))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What takes a pass over the text to find out; kept with a long one."""
+
+    fingerprint: str
+    statistics: Statistics
+    groups: np.ndarray
+    """int [N], see `duplicates.groups_in`."""
 
 
 @dataclass(frozen=True)
@@ -56,53 +67,106 @@ class Corpus:
 
     name: str
     documents: tuple[Document, ...]
+    findings: Findings | None = field(default=None, compare=False, repr=False)
+    """None where they are found anew whenever they are asked for."""
 
     @property
-    def paragraphs(self) -> tuple[str, ...]:
-        return tuple(paragraph for document in self.documents for paragraph in document.paragraphs)
+    def paragraphs(self) -> Sequence[str]:
+        """All of them, in reading order."""
+        return end_to_end([document.paragraphs for document in self.documents])
 
     @property
     def fingerprint(self) -> str:
         """sha256 over all paragraphs, as 64 hexadecimal digits."""
-        return hashlib.sha256("\x1e".join(self.paragraphs).encode()).hexdigest()
+        return self.findings.fingerprint if self.findings else fingerprint_of(self.paragraphs)
 
     @classmethod
     def from_text(cls, text: str, name: str = "pasted text") -> "Corpus":
         """One document from a string; raises UserError when it holds no words."""
-        return cls(name, (_document(name, text, markdown=False),))
+        return cls._gathered(name, [(name, lambda: paragraphs_in(name, text))])
 
     @classmethod
-    def from_files(cls, paths: Iterable[str | Path], names: Iterable[str] | None = None) -> "Corpus":
-        """Reads .txt and .md files in any encoding; `names` are shown instead of the file names. Raises UserError for the first bad file."""
+    def from_files(
+        cls,
+        paths: Iterable[str | Path],
+        names: Iterable[str] | None = None,
+        folder: Path | None = None,
+        refused: list[tuple[str, UserError]] | None = None,
+    ) -> "Corpus":
+        """Reads .txt and .md files in any encoding. A long text goes piece by piece into a file of its own.
+
+        names: shown instead of the file names. folder: where that file is made; the system's place for temporary files without it.
+        Raises UserError for the first bad file; with a list `refused` only when all are bad, and the list takes name and reason of each.
+        """
         files = [Path(path) for path in paths]
         shown = list(names) if names is not None else [file.name for file in files]
         if not files:
             raise UserError("There is no file.", "Nothing was chosen.", "Choose at least one .txt or .md file.")
-        documents = tuple(read_document(file, name) for file, name in zip(files, shown, strict=True))
-        return cls(Path(shown[0]).stem if len(shown) == 1 else f"{Path(shown[0]).stem} and {len(shown) - 1} more", documents)
+        name = Path(shown[0]).stem if len(shown) == 1 else f"{Path(shown[0]).stem} and {len(shown) - 1} more"
+        sources = [(each, lambda file=file, each=each: read_paragraphs(file, each)) for file, each in zip(files, shown, strict=True)]
+        return cls._gathered(name, sources, folder, refused)
+
+    @classmethod
+    def _gathered(
+        cls,
+        name: str,
+        sources: Sequence[tuple[str, Callable[[], Iterator[str]]]],
+        folder: Path | None = None,
+        refused: list[tuple[str, UserError]] | None = None,
+    ) -> "Corpus":
+        collected, places = Collected(folder), []
+        for shown, read in sources:
+            start = len(collected)
+            try:
+                for paragraph in read():
+                    collected.add(paragraph)
+            except UserError as error:
+                if refused is None:
+                    raise
+                refused.append((shown, error))
+                continue
+            places.append((shown, slice(start, len(collected))))
+        if not places:
+            raise refused[0][1]
+        paragraphs = collected.finish()
+        return cls(name, tuple(Document(shown, paragraphs[place]) for shown, place in places))
+
+    def looked_through(self) -> "Corpus":
+        """A long text with its findings, which takes two passes over it; a short one, or one that has them, as it is."""
+        if self.findings or not isinstance(self.paragraphs, Filed):
+            return self
+        found = survey(self.paragraphs)
+        statistics = self._statistics_of(found)
+        return replace(self, findings=Findings(fingerprint_of(self.paragraphs), statistics, groups_in(found)))
 
     def statistics(self) -> Statistics:
         """Counts that need no tokenizer."""
-        words = [len(paragraph.split()) for paragraph in self.paragraphs]
+        return self.findings.statistics if self.findings else self._statistics_of(survey(self.paragraphs))
+
+    def _statistics_of(self, found: Survey) -> Statistics:
+        words = found.num_words
         return Statistics(
             num_documents=len(self.documents),
             num_paragraphs=len(words),
-            num_words=sum(words),
-            longest_words=max(words),
-            median_words=statistics.median(words),
-            num_duplicates=len(words) - len({_folded(paragraph) for paragraph in self.paragraphs}),
+            num_words=int(words.sum()),
+            longest_words=int(words.max()),
+            median_words=float(np.median(words)),
+            num_duplicates=num_repeated(found),
         )
 
     def split(self, held_out: float = 0.1, seed: int = 0) -> Split:
-        """Holds out a share of the paragraphs, drawn with `seed`; equal and nearly equal paragraphs always land on the same side.
+        """Holds out a share of the paragraphs; see `unseen`."""
+        return Split.of(self.paragraphs, self.unseen(held_out, seed))
+
+    def unseen(self, held_out: float = 0.1, seed: int = 0) -> np.ndarray:
+        """bool [N], the paragraphs to hold out, drawn with `seed`; equal and nearly equal ones always land on the same side.
 
         Raises UserError when either side would be empty.
         """
         share = checks.fraction("The held-out share", held_out, 0.01, 0.5)
         seed = checks.whole("The seed", seed, 0, 2**31 - 1)
-        paragraphs = self.paragraphs
-        group = groups_of(paragraphs)
-        groups = sorted(set(group))
+        group = self.findings.groups if self.findings else groups_of(self.paragraphs)
+        groups = array("q", np.unique(group).astype(np.int64).tobytes())
         if len(groups) < 2:
             raise UserError(
                 "This text is too small to train on.",
@@ -110,107 +174,13 @@ class Corpus:
                 "Add text: at least a few paragraphs, better a few hundred.",
             )
         random.Random(seed).shuffle(groups)
-        sizes, wanted, unseen = Counter(group), max(1, round(len(paragraphs) * share)), set()
+        sizes, wanted, is_unseen = np.bincount(group), max(1, round(len(group) * share)), np.zeros(len(group), bool)
         for candidate in groups:
             if sizes[candidate] <= wanted:
-                unseen.add(candidate)
+                is_unseen[candidate] = True
                 wanted -= sizes[candidate]
-        unseen = unseen or {min(groups, key=sizes.__getitem__)}  # every group is larger than the share: the smallest
-        sides: tuple[list[str], list[str]] = ([], [])
-        for paragraph, its_group in zip(paragraphs, group, strict=True):
-            sides[its_group in unseen].append(paragraph)
-        return Split(tuple(sides[0]), tuple(sides[1]))
-
-
-def read_document(path: Path, name: str) -> Document:
-    """Paragraphs of one text file. Raises UserError for a missing, empty, oversized, binary or unknown kind of file."""
-    if Path(name).suffix.lower() not in TEXT_ENDINGS:
-        raise UserError(
-            f"{name} was not read.", "Its kind of file is not known here.", "Save it as plain text (.txt) or Markdown (.md) and try again."
-        )
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise UserError(
-                f"{name} was not read.",
-                f"It has {size / 2**20:.0f} MB and the limit is {MAX_FILE_BYTES // 2**20} MB.",
-                "Split it into smaller files.",
-            )
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UserError(
-            f"{name} could not be read.",
-            f"The system said: {getattr(error, 'strerror', None) or error}.",
-            "Check the name and the permissions, then try again.",
-        ) from error
-    return _document(name, decode(content, name), markdown=Path(name).suffix.lower() in (".md", ".markdown"))
-
-
-def decode(content: bytes, name: str) -> str:
-    """Text of a file in any encoding: byte-order mark and strict UTF-8 first, then charset-normalizer. Raises UserError for binary content."""
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if content.startswith(mark):
-            return content.decode(encoding, "replace")
-    binary = UserError(
-        f"{name} does not look like text.",
-        "It holds bytes that no text encoding uses; it may be a picture, a program or a word-processor file.",
-        "Save the document as plain text (.txt) and choose that file.",
-    )
-    if b"\x00" in content:
-        raise binary
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        import charset_normalizer
-
-        guesses = charset_normalizer.from_bytes(content[: 2**20])
-        best = guesses.best()
-        if best is None:
-            raise binary from None
-        western = best.encoding != "cp1250" and any(
-            "cp1252" in guess.could_be_from_charset for guess in guesses
-        )  # short texts fit many: take the commonest
-        text = content.decode("cp1252" if western else best.encoding, "replace")
-    if len(_CONTROL.findall(text[:100_000])) > 0.02 * min(len(text), 100_000):
-        raise binary
-    return text
-
-
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
-
-
-def _folded(paragraph: str) -> str:
-    return " ".join(paragraph.lower().split())
-
-
-def _document(name: str, text: str, markdown: bool) -> Document:
-    text = checks.readable(text)
-    pieces = _markdown_blocks(text) if markdown else _blocks(text)
-    paragraphs = tuple(cleaned for piece in pieces if any(map(str.isalnum, cleaned := " ".join(_CONTROL.sub(" ", piece).split()))))
-    if not paragraphs:
-        raise UserError(f"{name} holds no words.", "It is empty, or has only spaces and signs.", "Choose a file, or paste a text, with words in it.")
-    return Document(name, paragraphs)
-
-
-def _blocks(text: str) -> list[str]:
-    """Blocks between blank lines when their lines are hard-wrapped, single lines otherwise."""
-    pieces: list[str] = []
-    blocks = re.split(r"\n[^\S\n]*\n\s*", text.replace("\r\n", "\n").replace("\r", "\n").strip())
-    for block in blocks:
-        lines = block.split("\n")
-        wrapped = len(blocks) > 1 and max(map(len, lines)) <= HARD_WRAP_WIDTH
-        pieces.extend([block] if wrapped else lines)
-    return pieces
-
-
-def _markdown_blocks(text: str) -> list[str]:
-    """The words of each Markdown block, without the marks."""
-    from markdown_it import MarkdownIt
-
-    blocks = []
-    for token in MarkdownIt("commonmark").enable("table").parse(text):
-        if token.type == "inline":
-            blocks.append("".join(" " if child.type in ("softbreak", "hardbreak") else child.content for child in token.children or []))
-        elif token.type in ("fence", "code_block"):
-            blocks.append(token.content)
-    return blocks
+            if not wanted:
+                break
+        if not is_unseen.any():  # every group is larger than the share: the smallest
+            is_unseen[min(groups, key=sizes.__getitem__)] = True
+        return is_unseen[group]

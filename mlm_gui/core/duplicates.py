@@ -1,74 +1,204 @@
-"""Paragraphs that say almost the same thing: text that would leak from training into the held-out part."""
+"""Paragraphs that say almost the same thing: text that would leak from training into the held-out part.
+
+One pass over the text (`survey`) keeps a few numbers of each paragraph; everything else is arithmetic on these, in arrays.
+"""
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from hashlib import blake2b
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+from mlm_gui.core.paragraphs import lengths_of
 
 SHINGLE_WORDS = 5
 LIKENESS = 0.6
 """Share of the shorter paragraph's word runs (of five) that must stand in the other for the two to count as near-duplicates."""
 SAMPLED_WORDS = 500_000
 """In a longer text only every n-th run, by its hash, is looked at, so that time and memory stay bounded (Broder 1997)."""
-PARAGRAPHS_AT_ONCE = 2_000
-"""Paragraphs whose runs are computed together."""
-_WORD = re.compile(r"\w+")
+CHARACTERS_AT_ONCE = 100_000
+"""About so much text is turned into hashes together."""
+MOST_STANDING = 20
+"""A run that stands in more paragraphs, a stock phrase, is compared with so many of them, the first."""
+PAIRS_AT_ONCE = 200_000
+_WORD = re.compile(r"\w")
+_UNKNOWN, _SPACE, _SIGN, _LETTER = range(4)
+_BASE = 0x9E3779B97F4A7C15
+"""Odd, so that it has an inverse modulo 2^64."""
+_NUMBER = 2**32
+"""More paragraphs than a text has: a pair of numbers is one number in this base."""
 
 
-def near_duplicates(paragraphs: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs (earlier, later) of paragraph numbers that are equal, capitals and spacing aside, or alike by at least LIKENESS."""
-    first_with: dict[bytes, int] = {}
-    standing: dict[int, list[int]] = defaultdict(list)
-    pairs, sizes = [], []
-    for number, (paragraph, runs) in enumerate(zip(paragraphs, _word_runs(paragraphs), strict=True)):
-        folded = blake2b(" ".join(paragraph.lower().split()).encode("utf-8", "replace"), digest_size=16).digest()
-        same = first_with.setdefault(folded, number)
-        if same != number:
-            pairs.append((same, number))
-            sizes.append(0)
-            continue
-        shared = Counter(earlier for run in runs for earlier in standing.get(run, ())[:20])
-        pairs += [(earlier, number) for earlier, count in shared.items() if count >= LIKENESS * min(len(runs), sizes[earlier])]
-        sizes.append(len(runs))
-        for run in runs:
-            standing[run].append(number)
-    return pairs
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over a text leaves of it."""
+
+    num_words: np.ndarray
+    """int32 [N], runs of non-space characters of each paragraph."""
+    folded: np.ndarray
+    """uint64 [N], a hash of each paragraph, capitals and spacing aside."""
+    runs: np.ndarray
+    """uint64 [R], hashes of runs of SHINGLE_WORDS words, each once for a paragraph; in a long text a sample of them."""
+    places: np.ndarray
+    """int64 [R], ascending: the paragraph that each run stands in."""
 
 
-def _word_runs(paragraphs: Sequence[str]) -> Iterator[list[int]]:
-    """For each paragraph the hashes of its runs of SHINGLE_WORDS words, each once; in a long text a sample of them."""
-    sparse = np.uint64(max(1, sum(map(len, paragraphs)) // (6 * SAMPLED_WORDS)))
-    hashes: dict[str, int] = {}
-    for start in range(0, len(paragraphs), PARAGRAPHS_AT_ONCE):
-        words = [_WORD.findall(paragraph.lower()) for paragraph in paragraphs[start : start + PARAGRAPHS_AT_ONCE]]
-        for word in set(chain.from_iterable(words)) - hashes.keys():
-            hashes[word] = int.from_bytes(blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "little")
-        row = np.fromiter((hashes[word] for word in chain.from_iterable(words)), np.uint64)
-        runs = np.zeros(max(0, len(row) - SHINGLE_WORDS + 1), np.uint64)
-        for place in range(SHINGLE_WORDS):  # a polynomial in an odd multiplier, modulo 2^64 (Karp & Rabin 1987)
-            runs = runs * np.uint64(0x9E3779B97F4A7C15) + row[place : place + len(runs)]
-        runs ^= runs >> np.uint64(32)
-        end = 0
-        for length in map(len, words):
-            own = runs[end : max(end, end + length - SHINGLE_WORDS + 1)]
-            yield np.unique(own[own % sparse == 0]).tolist()
-            end += length
+def survey(paragraphs: Sequence[str]) -> Survey:
+    """Reads the text once, holding about CHARACTERS_AT_ONCE of it."""
+    sparse = max(1, int(lengths_of(paragraphs).sum()) // (6 * SAMPLED_WORDS))
+    return _joined(_surveys(paragraphs, sparse))
 
 
-def groups_of(paragraphs: Sequence[str]) -> list[int]:
-    """For each paragraph the number of the first one of its group; near-duplicates, and near-duplicates of those, share a group."""
-    parent = list(range(len(paragraphs)))
+def near_duplicates(paragraphs: Sequence[str]) -> np.ndarray:
+    """int64 [P, 2], pairs (earlier, later) of paragraph numbers that are equal, capitals and spacing aside, or alike by at least LIKENESS."""
+    found = survey(paragraphs)
+    first = _first_equal(found.folded)
+    repeats = np.flatnonzero(first != np.arange(len(first)))
+    return np.concatenate([np.stack([first[repeats], repeats], 1), *_alike(found, first)])
 
-    def root(number: int) -> int:
-        while parent[number] != number:
-            parent[number] = parent[parent[number]]
-            number = parent[number]
-        return number
 
-    for earlier, later in near_duplicates(paragraphs):
-        low, high = sorted((root(earlier), root(later)))
-        parent[high] = low
-    return [root(number) for number in range(len(paragraphs))]
+def groups_of(paragraphs: Sequence[str]) -> np.ndarray:
+    """int64 [N], see `groups_in`."""
+    return groups_in(survey(paragraphs))
+
+
+def groups_in(found: Survey) -> np.ndarray:
+    """int64 [N]: for each paragraph the first one of its group; near-duplicates, and near-duplicates of those, share a group."""
+    first = _first_equal(found.folded)
+    group = first.copy()
+    for pairs in _alike(found, first):
+        while True:
+            low, high = np.sort(group[pairs], axis=1).T
+            if (low == high).all():
+                break
+            np.minimum.at(group, high, low)
+            while (group[group] != group).any():
+                group = group[group]
+    return group
+
+
+def num_repeated(found: Survey) -> int:
+    """Paragraphs that repeat an earlier one, capitals and spacing aside."""
+    return len(found.folded) - len(np.unique(found.folded))
+
+
+def num_seen(paragraphs: Sequence[str], learned: Iterable[Sequence[str]]) -> int:
+    """How many of `paragraphs` stand in the texts of `learned`, word for word or nearly. These are read once, and no part of them is held."""
+    asked = _joined(_surveys(paragraphs, 1))
+    order = np.argsort(asked.runs, kind="stable")
+    runs, places, sizes = asked.runs[order], asked.places[order], np.bincount(asked.places, minlength=len(paragraphs))
+    seen = np.zeros(len(paragraphs), bool)
+    for text in learned:
+        for part in _surveys(text, 1):
+            seen |= np.isin(asked.folded, part.folded)
+            starts, stops = np.searchsorted(runs, part.runs, "left"), np.searchsorted(runs, part.runs, "right")
+            pairs, shared = _counted(places, starts, stops, part.places)
+            smaller = np.minimum(sizes[pairs[:, 0]], np.bincount(part.places)[pairs[:, 1]]) if len(pairs) else shared
+            seen[pairs[shared >= LIKENESS * smaller, 0]] = True
+    return int(seen.sum())
+
+
+def _first_equal(folded: np.ndarray) -> np.ndarray:
+    """int64 [N], the first paragraph that is equal to each; itself where none is before it."""
+    _, first, number = np.unique(folded, return_index=True, return_inverse=True)
+    return first[number]
+
+
+def _alike(found: Survey, first: np.ndarray) -> Iterator[np.ndarray]:
+    """Pairs (earlier, later), int64 [P, 2], of different paragraphs that share enough runs; some at a time. Repeats are left out: `first` stands for them."""
+    own = first[found.places] == found.places
+    runs, places = found.runs[own], found.places[own]
+    sizes = np.bincount(places, minlength=len(first))
+    order = np.argsort(runs, kind="stable")
+    sorted_runs = runs[order]
+    stops = np.empty(len(order), np.int64)
+    stops[order] = np.arange(len(order))
+    standing, start = places[order], 0
+    while start < len(runs):  # whole paragraphs at a time
+        end = int(np.searchsorted(places, places[min(start + PAIRS_AT_ONCE // MOST_STANDING, len(places)) - 1], "right"))
+        here = slice(start, end)
+        pairs, shared = _counted(standing, np.searchsorted(sorted_runs, runs[here]), stops[here], places[here])
+        yield pairs[shared >= LIKENESS * np.minimum(sizes[pairs[:, 0]], sizes[pairs[:, 1]])]
+        start = end
+
+
+def _counted(standing: np.ndarray, starts: np.ndarray, stops: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of paragraphs, int64 [P, 2], and how many runs each pair shares, int64 [P].
+
+    The i-th run stands in paragraph places[i] and in the paragraphs standing[starts[i]:stops[i]], of which the first MOST_STANDING count.
+    """
+    many = np.minimum(stops - starts, MOST_STANDING)
+    before = np.cumsum(many) - many
+    others = standing[np.repeat(starts - before, many) + np.arange(many.sum())]
+    keys, shared = np.unique(others * _NUMBER + np.repeat(places, many), return_counts=True)
+    return np.stack(np.divmod(keys, _NUMBER), 1), shared
+
+
+def _joined(parts: Iterable[Survey]) -> Survey:
+    columns = list(zip(*((part.num_words, part.folded, part.runs, part.places) for part in parts), strict=True))
+    starts = np.cumsum([0, *map(len, columns[0])]) if columns else []
+    if not columns:
+        return Survey(np.zeros(0, np.int32), np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
+    places = [place + start for place, start in zip(columns[3], starts, strict=False)]
+    return Survey(*map(np.concatenate, (*columns[:3], places)))
+
+
+def _surveys(paragraphs: Iterable[str], sparse: int) -> Iterator[Survey]:
+    """The text some paragraphs at a time, each part numbered from 0; of the runs one in `sparse`."""
+    kinds = np.full(0x110000, _UNKNOWN, np.uint8)
+    lowered: list[str] = []
+    num_characters = 0
+    for paragraph in paragraphs:
+        lowered.append(paragraph.lower())
+        num_characters += len(lowered[-1])
+        if num_characters >= CHARACTERS_AT_ONCE:
+            yield _surveyed(lowered, sparse, kinds)
+            lowered, num_characters = [], 0
+    if lowered:
+        yield _surveyed(lowered, sparse, kinds)
+
+
+def _surveyed(lowered: Sequence[str], sparse: int, kinds: np.ndarray) -> Survey:
+    """kinds: uint8 [0x110000], what is known of the characters; it learns the new ones."""
+    codes = np.frombuffer("\n".join(lowered).encode("utf-32-le", "surrogatepass"), np.uint32)
+    ends = np.cumsum([len(paragraph) + 1 for paragraph in lowered])
+    for code in np.unique(codes[kinds[codes] == _UNKNOWN]).tolist():
+        kinds[code] = _LETTER if _WORD.match(chr(code)) else _SPACE if chr(code).isspace() else _SIGN
+    kind, values = kinds[codes], codes.astype(np.uint64) + np.uint64(1)
+
+    starts, stops = _stretches(kind != _SPACE)
+    borders = np.concatenate([[0], np.searchsorted(starts, ends)])
+    folded = _hashes(_hashes(values, starts, stops), borders[:-1], borders[1:])
+
+    word_starts, word_stops = _stretches(kind == _LETTER)
+    words, of_word = _hashes(values, word_starts, word_stops), np.searchsorted(ends, word_starts, "right")
+    first = np.arange(max(0, len(words) - SHINGLE_WORDS + 1))
+    runs, places = _hashes(words, first, first + SHINGLE_WORDS), of_word[first]
+    kept = (places == of_word[first + SHINGLE_WORDS - 1]) & (runs % np.uint64(sparse) == 0)
+    runs, places = runs[kept], places[kept]
+    order = np.lexsort((runs, places))
+    runs, places = runs[order], places[order]
+    again = np.concatenate([[False], (runs[1:] == runs[:-1]) & (places[1:] == places[:-1])])[: len(runs)]
+    return Survey(np.diff(borders).astype(np.int32), folded, runs[~again], places[~again])
+
+
+def _stretches(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the stretches of True begin, and where they have ended."""
+    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
+    return edges[::2], edges[1::2]
+
+
+def _hashes(values: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """uint64, a hash of each values[start:stop]: a polynomial modulo 2^64 (Karp & Rabin 1987), its bits mixed as splitmix64 does.
+
+    All from one running sum: what was summed between start and stop, divided by the power of the base at the start.
+    """
+    powers, inverses = (np.full(len(values) + 1, base, np.uint64) for base in (_BASE, pow(_BASE, -1, 2**64)))
+    for row in (powers, inverses):
+        row[0] = 1
+        np.multiply.accumulate(row, out=row)
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values * powers[:-1])])
+    mixed = (sums[stops] - sums[starts]) * inverses[starts]
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

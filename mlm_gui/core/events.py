@@ -14,6 +14,7 @@ class Started:
     num_train_tokens: int
     """Of a text above a megabyte: what its first part lets expect."""
     num_held_out_tokens: int
+    """Of a long held-out text: of the fixed random part that is scored, see exam.MAX_EVALUATION_CHARACTERS."""
     num_parameters: int
     learning_rate: float
     device: str
@@ -49,7 +50,7 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The held-out text was scored on its fixed masks."""
+    """The held-out text, of a long one a fixed random part, was scored on its fixed masks."""
 
     step: int
     loss: float

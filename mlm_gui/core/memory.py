@@ -4,9 +4,12 @@ import re
 from collections.abc import Sequence
 
 from mlm_gui.core.blanks import BLANK
+from mlm_gui.core.paragraphs import beginning_of
 
 MIN_WORDS = 5
 """Shorter stretches stand in many texts."""
+SEARCHED_CHARACTERS = 50_000_000
+"""Of a longer text only the beginning is searched, so that the answer comes within a second or two."""
 _WORD = re.compile(r"\w+")
 
 
@@ -15,5 +18,6 @@ def stands_in(sentence: str, paragraphs: Sequence[str]) -> bool:
     pattern = [r"\w+" if BLANK.fullmatch(part) else re.escape(part.lower()) for part in re.findall(rf"{BLANK.pattern}|\w+", sentence, BLANK.flags)]
     if len(pattern) < MIN_WORDS:
         return False
-    wanted = re.compile(" " + " ".join(pattern) + " ")
-    return any(wanted.search(f" {' '.join(_WORD.findall(paragraph.lower()))} ") for paragraph in paragraphs)
+    wanted, longest = re.compile(" " + " ".join(pattern) + " "), max((word for word in pattern if _WORD.fullmatch(word)), key=len, default="")
+    lowered = (paragraph.lower() for paragraph in beginning_of(paragraphs, SEARCHED_CHARACTERS))
+    return any(longest in paragraph and wanted.search(f" {' '.join(_WORD.findall(paragraph))} ") for paragraph in lowered)

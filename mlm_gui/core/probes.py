@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mlm_gui.core import checks
 from mlm_gui.core.blanks import BLANK
+from mlm_gui.core.paragraphs import beginning_of
 from mlm_gui.errors import UserError
 
 MAX_PROBES = 5
@@ -16,7 +17,9 @@ DEFAULT_PROBES = 2
 FEWEST_WORDS, MOST_WORDS = 6, 20
 """A sentence of the text is pinned by itself only when it has this many words …"""
 KNOWN_AFTER = 3
-"""… and only a word that the text uses this often is hidden, so that there is something to learn."""
+"""… and only a word that the text uses this often is hidden, so that there is something to learn, …"""
+COUNTED_CHARACTERS = 1_000_000
+"""… counted over the beginning of a long text."""
 _SENTENCE = re.compile(r"[^.!?…]+[.!?…]")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
@@ -37,12 +40,12 @@ def pinned(text: object) -> tuple[str, ...]:
     return sentences
 
 
-def probes_from(unseen: Iterable[str], seen: Iterable[str]) -> tuple[str, ...]:
+def probes_from(unseen: Iterable[str], seen: Sequence[str]) -> tuple[str, ...]:
     """Up to two sentences made from a text: the first ones of 6 to 20 words among the unseen paragraphs in which a word can be hidden.
 
     Hidden is the longest word that the paragraphs trained on use at least three times; of equally long ones the first.
     """
-    counts = Counter(word.lower() for paragraph in seen for word in _WORD.findall(paragraph))
+    counts = Counter(word.lower() for paragraph in beginning_of(seen, COUNTED_CHARACTERS) for word in _WORD.findall(paragraph))
     found: list[str] = []
     for paragraph in unseen:
         for sentence in _SENTENCE.findall(paragraph):

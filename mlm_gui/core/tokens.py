@@ -11,14 +11,19 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from mlm_gui.core.paragraphs import lengths_of, some_of
 from mlm_gui.errors import UserError
 
 LONGEST_SEQUENCE = 512
 """Tokens; longer paragraphs are split even when the model could read more."""
 PIECE_CHARACTERS = 1_000_000
 """A longer text is tokenised in pieces of about this many characters, each when it is first needed."""
-PARAGRAPHS_PER_CALL = 1_000
+PARAGRAPHS_PER_CALL = 200
 """How many paragraphs the tokenizer is given at once."""
+PIECES_HELD = 8
+"""So many pieces of a text stay in memory when there is no folder to keep them in; an older one is tokenised again when it is needed."""
+COUNTED_CHARACTERS = 2_000_000
+"""The tokens of a longer text are not counted but estimated, from a part of about this size."""
 WORD_STARTS = ("\u2581", "\u0120")
 """SentencePiece and byte-level tokenizers write the space before a word into its first piece."""
 
@@ -108,6 +113,14 @@ def tokenize(paragraphs: Sequence[str], tokenizer, max_length: int, cut: bool = 
     return _laid_end_to_end(rows, continued)
 
 
+def num_tokens_of(paragraphs: Sequence[str], tokenizer) -> tuple[int, bool]:
+    """Tokens of the text in sequences of LONGEST_SEQUENCE, and whether that is exact; of a long text it is an estimate, from a fixed random part."""
+    some = some_of(paragraphs, COUNTED_CHARACTERS)
+    num_tokens = tokenize(some, tokenizer, LONGEST_SEQUENCE).num_tokens
+    share = len(some) and lengths_of(some).sum() / lengths_of(paragraphs).sum()
+    return (num_tokens, True) if share == 1 else (round(num_tokens / share), False)
+
+
 def parts_of(paragraphs: Sequence[str], tokenizer, max_length: int) -> Iterator[list]:
     """For each paragraph its encodings: one, or several of `max_length` tokens where it is longer. Raises UserError as `tokenize` does.
 
@@ -161,18 +174,19 @@ def packs(lengths: np.ndarray, tokens_per_pack: float, order: np.ndarray, num_pa
 
 
 class Pieces:
-    """A text as one or several pieces, each tokenised when it is first asked for; the memory holds one of them at a time."""
+    """A text as one or several pieces, each tokenised when it is first asked for; the memory holds PIECES_HELD of them, or one where they are on disk."""
 
     def __init__(
         self, paragraphs: Sequence[str], cut: Callable[[Sequence[str]], TokenStore], folder: Path | None = None, whole: bool = False
     ) -> None:
         """`cut` turns paragraphs into tokens. Pieces are kept as files in `folder`, or in memory without one. `whole` makes a single piece."""
         self._paragraphs, self._cut, self._folder = paragraphs, cut, folder
-        ends = np.cumsum([len(paragraph) for paragraph in paragraphs])
+        ends = np.cumsum(lengths_of(paragraphs), dtype=np.int64)
         self._num_characters = int(ends[-1]) if len(ends) else 0
         num_pieces = 1 if whole else max(1, round(self._num_characters / PIECE_CHARACTERS))
         starts = np.searchsorted(ends, np.arange(1, num_pieces) * self._num_characters / num_pieces) + 1
         self._bounds = [0, *(start for start in np.unique(starts).tolist() if start < len(paragraphs)), len(paragraphs)]
+        self._sizes = np.diff(np.concatenate([[0], ends])[self._bounds]).tolist()
         self._kept: dict[int, TokenStore] = {}
 
     def __len__(self) -> int:
@@ -181,14 +195,14 @@ class Pieces:
     def __getitem__(self, number: int) -> TokenStore:
         """The tokens of one piece."""
         if number not in self._kept:
-            if self._folder is not None and len(self) > 1:
-                self._kept.clear()
+            while len(self._kept) >= (PIECES_HELD if self._folder is None else 1):
+                self._kept.pop(next(iter(self._kept)))
             self._kept[number] = self._read(number) or self._write(number, self._cut(self._paragraphs[slice(*self._bounds[number : number + 2])]))
         return self._kept[number]
 
     def num_tokens_in(self, number: int) -> float:
         """Tokens of one piece: what its characters let expect, by the first piece."""
-        return self._characters_in(number) * self._density
+        return self._sizes[number] * self._density
 
     @property
     def num_tokens(self) -> int:
@@ -198,12 +212,7 @@ class Pieces:
     @cached_property
     def _density(self) -> float:
         """Tokens for each character."""
-        return self[0].num_tokens / max(1, self._characters_in(0))
-
-    def _characters_in(self, number: int) -> int:
-        if len(self) == 1:
-            return self._num_characters
-        return sum(map(len, self._paragraphs[slice(*self._bounds[number : number + 2])]))
+        return self[0].num_tokens / max(1, self._sizes[0])
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:05}.safetensors"

@@ -13,9 +13,10 @@ from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.device import Device, is_out_of_memory
 from mlm_gui.core.documents import Split
 from mlm_gui.core.events import Evaluated, Event, Resumed, Shrunk, Started, Stepped
-from mlm_gui.core.exam import Exam, evaluate, some_of
+from mlm_gui.core.exam import MAX_EVALUATION_CHARACTERS, Exam, evaluate
 from mlm_gui.core.masking import MaskedBatch
 from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.paragraphs import some_of
 from mlm_gui.core.plan import Plan, mix, parts
 from mlm_gui.core.policy import EXAM_POLICY
 from mlm_gui.core.tokens import Pack, TokenStore, tokenize
@@ -62,7 +63,7 @@ class Training:
         self._device = Device(config.precision)
         lm.model.to(self._device.device)
         self.plan = Plan.of(lm, split.train, config, folder)
-        held_out = tokenize(some_of(split.held_out), lm.tokenizer, lm.max_length)
+        held_out = tokenize(some_of(split.held_out, MAX_EVALUATION_CHARACTERS), lm.tokenizer, lm.max_length)
         _check_enough(self.plan.pieces[0], held_out, lm)
         self._exam = Exam.of(held_out, EXAM_POLICY, lm)
         self.total_steps = self.plan.total_steps

@@ -10,6 +10,7 @@ from mlm_gui.core.cloze import Cloze, ask_cloze, cloze_items
 from mlm_gui.core.exam import EXAM_SEEDS
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.pairing import Pairing, pair, scaled
+from mlm_gui.core.paragraphs import lengths_of
 from mlm_gui.core.verdicts import BETTER, NO_VERDICT, SAME, WORSE
 from mlm_gui.errors import UserError
 
@@ -28,9 +29,9 @@ class Material:
     base_name: str
     tuned_name: str
     text_name: str
-    unseen: tuple[str, ...]
+    unseen: Sequence[str]
     """Paragraphs to be scored."""
-    known: tuple[str, ...]
+    known: Sequence[str]
     """Paragraphs whose key words are asked: the training side, or the unseen ones themselves when there is none."""
     general: tuple[str, ...]
     """Paragraphs of everyday language, for the forgetting meter."""
@@ -102,10 +103,10 @@ def check_same_pieces(base: MaskedLM, tuned: MaskedLM) -> None:
 
 def bounded(paragraphs: Sequence[str]) -> tuple[str, ...]:
     """All paragraphs, or, of a long text, a fixed random choice of about MAX_EXAM_CHARACTERS; the last one chosen may be cut."""
-    if sum(map(len, paragraphs)) <= MAX_EXAM_CHARACTERS:
+    if lengths_of(paragraphs).sum() <= MAX_EXAM_CHARACTERS:
         return tuple(paragraphs)
     room, chosen = MAX_EXAM_CHARACTERS, {}
-    for number in np.random.default_rng(0).permutation(len(paragraphs)).tolist():
+    for number in map(int, np.random.default_rng(0).permutation(len(paragraphs))):
         chosen[number] = paragraphs[number][:room]
         room -= len(chosen[number])
         if room <= 0:

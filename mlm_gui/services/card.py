@@ -40,7 +40,7 @@ print(pipeline("fill-mask", model="path/to/this/folder")("Everything is [MASK]."
 ```
 
 ## What was measured
-On {after.num_masks:,} chosen tokens of paragraphs that were never trained on ({job.held_out:.0%} of the text), each of them shown as the mask token,
+On {after.num_masks:,} chosen tokens of paragraphs that were never trained on ({job.held_out:.0%} of the text; of a long text a fixed random choice of them), each of them shown as the mask token,
 the same draw both times:
 
 | | loss | masked-token perplexity | first guess right | among first five |

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from mlm_gui import core
 from mlm_gui.core.documents import Split
-from mlm_gui.core.duplicates import near_duplicates
+from mlm_gui.core.duplicates import num_seen
 from mlm_gui.core.events import Examined
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
 from mlm_gui.services.lineage import with_base
-from mlm_gui.services.run import LIVE_STATES
-from mlm_gui.services.store import ID, corpus_from_json, write_whole
+from mlm_gui.services.run import LIVE_STATES, Run
+from mlm_gui.services.store import ID, write_whole
 
 if TYPE_CHECKING:
     from mlm_gui.core.model import MaskedLM
@@ -67,7 +67,7 @@ def examine_again(run, load: Callable[[str], MaskedLM], go_on: Callable[[float],
     if not run.has_model or run.state in LIVE_STATES:
         raise UserError("This run cannot be examined.", "It has no saved model yet, or is still being trained.", "Wait until it ends, or train one.")
     tuned = core.model.MaskedLM.load(run.model_folder)
-    return examine(run, load, tuned, run.corpus.split(run.job.held_out, run.job.split_seed), go_on)
+    return examine(run, load, tuned, run.split(), go_on)
 
 
 def finished(steps: Generator[float, None, Report], go_on: Callable[[float], bool]) -> Report | None:
@@ -92,7 +92,7 @@ def material_of(run, split: Split) -> Material:
         unseen=unseen,
         known=split.train,
         general=core.verdict.general_paragraphs(),
-        seen_by_base=num_seen(unseen, _parents_text(run.folder, run.job.model)),
+        seen_by_base=num_seen(unseen, _parents_texts(run.folder, run.job.model)),
     )
 
 
@@ -111,34 +111,25 @@ def event_of(report: Report, seconds: float) -> Examined:
     )
 
 
-def learned_from(folder: Path) -> tuple[str, ...]:
-    """Every paragraph that the model of a run folder was trained on, the runs it came from included; empty when it is no run, or an unreadable one."""
-    paragraphs: list[str] = []
+def learned_from(folder: Path) -> tuple[Sequence[str], ...]:
+    """What the model of a run folder was trained on, the runs it came from included, one text for each; empty when it is no run, or an unreadable one."""
+    texts: list[Sequence[str]] = []
     been: set[Path] = set()
     while folder and folder not in been:
         been.add(folder)
+        run = Run(folder)
         try:
-            job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-            corpus = corpus_from_json((folder / "corpus.json").read_text(encoding="utf-8"))
-            paragraphs += corpus.split(job["held_out"], job["split_seed"]).train
-            folder = _parent(folder, job["model"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
+            texts.append(run.split().train)
+        except (OSError, UserError):
             break
-    return tuple(paragraphs)
+        folder = _parent(folder, run.sound_job().model)
+    return tuple(texts)
 
 
 @lru_cache(maxsize=8)
-def learned_by(folder: Path) -> tuple[str, ...]:
+def learned_by(folder: Path) -> tuple[Sequence[str], ...]:
     """As `learned_from`, kept for the next question: what a run learned from never changes."""
     return learned_from(folder)
-
-
-def num_seen(paragraphs: Sequence[str], learned: Sequence[str]) -> int:
-    """How many of `paragraphs` stand in `learned`, word for word or nearly."""
-    pairs = near_duplicates((*learned, *paragraphs)) if learned else ()
-    direct = {later for earlier, later in pairs if earlier < len(learned) <= later}
-    repeats = {later for earlier, later in pairs if earlier in direct}  # the second of two equal ones is paired with the first of all
-    return len(direct | repeats)
 
 
 def _parent(folder: Path, model: str) -> Path | None:
@@ -149,7 +140,7 @@ def _parent(folder: Path, model: str) -> Path | None:
     return Path(model).parent if Path(model).name == "model" else None
 
 
-def _parents_text(folder: Path, model: str) -> tuple[str, ...]:
+def _parents_texts(folder: Path, model: str) -> tuple[Sequence[str], ...]:
     parent = _parent(folder, model)
     return learned_from(parent) if parent else ()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mlm_gui import core
 from mlm_gui.core.documents import Corpus
+from mlm_gui.core.paragraphs import lengths_of
 from mlm_gui.errors import UserError
 from mlm_gui.services.lineage import with_base
 from mlm_gui.services.models import Models
@@ -43,7 +44,7 @@ class Laboratory:
             raise UserError("This run cannot be shown.", "Its folder is damaged: job.json is missing or unreadable.", "Choose another run.")
         return self._once(
             ("plan", run.id, job.config),
-            lambda: core.plan.Plan.of(with_base(job.model, self._models.borrow), run.corpus.split(job.held_out, job.split_seed).train, job.config),
+            lambda: core.plan.Plan.of(with_base(job.model, self._models.borrow), run.split().train, job.config),
         )
 
     def sequences(self, corpus: Corpus, model: str) -> tuple[TokenStore, Vocabulary]:
@@ -59,7 +60,7 @@ class Laboratory:
     def extent(self, corpus: Corpus) -> str:
         """What of the text `sequences` and `budget` look at, in words; "" for all of it."""
         paragraphs = corpus.paragraphs
-        if len(paragraphs) <= MAX_PARAGRAPHS and sum(map(len, paragraphs)) <= MAX_CHARACTERS:
+        if len(paragraphs) <= MAX_PARAGRAPHS and lengths_of(paragraphs).sum() <= MAX_CHARACTERS:
             return ""
         return f"Counted over the beginning of the text: its first {MAX_PARAGRAPHS:,} paragraphs, and of these at most {MAX_CHARACTERS:,} characters."
 

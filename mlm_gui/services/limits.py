@@ -41,7 +41,7 @@ class Limits:
 LAPTOP = Limits(
     hosted=False,
     max_upload_bytes=100 * 2**20,
-    max_text_characters=200_000_000,
+    max_text_characters=2_000_000_000,
     max_files=200,
     max_waiting_runs=5,
     max_queue=50,

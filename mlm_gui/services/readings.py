@@ -61,14 +61,16 @@ class Readings(Errands):
     def read(self, corpus: Corpus, base: str, tuned: str, owner: str) -> Reading:
         """Begins a reading. Raises UserError when the text is too long."""
         paragraphs = corpus.paragraphs
-        num_words = sum(len(core.words.WORD.findall(paragraph)) for paragraph in paragraphs)
-        if num_words > self._limits.max_surprise_words:
-            raise UserError(
-                "The text is too long to be read word by word.",
-                f"It has {num_words:,} words and signs, and the limit here is {self._limits.max_surprise_words:,}.",
-                "Paste a part of it.",
-            )
-        reading = Reading(owner, corpus.name, paragraphs=paragraphs, models=(base, tuned), num_words=max(1, num_words))
+        num_words, most = 0, self._limits.max_surprise_words
+        for paragraph in paragraphs:
+            num_words += len(core.words.WORD.findall(paragraph))
+            if num_words > most:  # a long text is not read to its end for this
+                raise UserError(
+                    "The text is too long to be read word by word.",
+                    f"It has more than {most:,} words and signs, the limit here.",
+                    "Paste a part of it.",
+                )
+        reading = Reading(owner, corpus.name, paragraphs=tuple(paragraphs), models=(base, tuned), num_words=max(1, num_words))
         return self.start(reading, lambda go_on: self._read(reading, base, tuned, go_on))
 
     def _read(self, reading: Reading, base: str, tuned: str, go_on: Callable[[float], bool]) -> bool | None:

@@ -1,4 +1,4 @@
-"""One run is one folder: job.json, corpus.json, events.jsonl, checkpoints/ and model/. Whoever reads the folder sees the same run."""
+"""One run is one folder: job.json, corpus.json, split.json, events.jsonl, checkpoints/ and model/. Whoever reads the folder sees the same run."""
 
 import dataclasses
 import datetime
@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from mlm_gui.core import events
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.documents import Corpus
+from mlm_gui.core.documents import Corpus, Split
 from mlm_gui.core.events import Event, Failed, Finished
 from mlm_gui.core.history import History
 from mlm_gui.core.probes import probes_from
@@ -19,7 +19,8 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.checkpoints import Checkpoints, bytes_in
 from mlm_gui.services.job import Job, read_job
 from mlm_gui.services.lineage import check_may_change
-from mlm_gui.services.store import corpus_from_json, corpus_to_json, write_whole
+from mlm_gui.services.store import read_corpus, write_corpus
+from mlm_gui.services.unseen import read_unseen, write_unseen
 
 LIVE_STATES = ("queued", "running")
 """A run in one of these waits, trains or sits its exam."""
@@ -55,7 +56,9 @@ class Run:
         probes: tuple[str, ...] = (),
     ) -> "Run":
         """Writes a new run folder; without pinned sentences (`probes`) it takes two of its own text. Raises UserError when the text is too small to split, or the folder holds a run already."""
-        split = corpus.split(held_out, split_seed)
+        corpus = corpus.looked_through()
+        is_unseen = corpus.unseen(held_out, split_seed)
+        split = Split.of(corpus.paragraphs, is_unseen)
         if (folder / "job.json").exists():
             raise UserError(f"{folder} holds a run already.", "A run folder is never written over.", "Choose another folder.")
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
@@ -63,7 +66,8 @@ class Run:
         job = dataclasses.replace(job, probes=probes or probes_from(split.held_out, split.train))
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / "corpus.json", corpus_to_json(corpus))
+            write_corpus(folder / "corpus.json", corpus)
+            write_unseen(folder / "split.json", corpus, held_out, split_seed, is_unseen)
             job.write(folder)
         except OSError as error:
             raise UserError(
@@ -77,11 +81,19 @@ class Run:
     def corpus(self) -> Corpus:
         """The text. Raises UserError when it is missing or damaged."""
         try:
-            return corpus_from_json((self.folder / "corpus.json").read_text(encoding="utf-8"))
+            return read_corpus(self.folder / "corpus.json")
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(
                 "This run cannot be trained.", "Its text, corpus.json, is missing or damaged.", "Start a new run from the text, or from its model."
             ) from error
+
+    def split(self, corpus: Corpus | None = None) -> Split:
+        """The text's two sides, as drawn when the run was made; `corpus` is the text, where it has been read already.
+
+        Raises UserError when the text is missing or damaged, or the job is.
+        """
+        job, corpus = self.sound_job(), corpus or self.corpus
+        return Split.of(corpus.paragraphs, read_unseen(self.folder / "split.json", corpus, job.held_out, job.split_seed))
 
     def history(self) -> History:
         """Everything that has happened; reads only what was added since the last call. A half-written or unreadable line is passed over."""

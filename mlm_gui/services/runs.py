@@ -16,10 +16,11 @@ from mlm_gui import core
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Corpus, Split
 from mlm_gui.core.events import Checkpointed, Evaluated, Event, Failed, Finished, PassedOver, Paused, Probed, Saved
+from mlm_gui.core.paragraphs import fingerprint_of
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
 from mlm_gui.services.checkpoints import CannotWrite, cannot_write
-from mlm_gui.services.exams import EXAM_FILE, sit_exam
+from mlm_gui.services.exams import EXAM_FILE, learned_by, sit_exam
 from mlm_gui.services.lineage import RUN, check_may_go, with_base
 from mlm_gui.services.run import LIVE_STATES, Run
 from mlm_gui.services.store import ID, new_id, write_whole
@@ -204,10 +205,10 @@ class _Work:
 
 def _finetune(run: Run, load: Callable[[str], MaskedLM], stop: Callable[[], bool], pause: Callable[[], bool], every: float) -> Iterator[Event]:
     job, corpus = run.sound_job(), run.corpus
-    if corpus.fingerprint != job.fingerprint:
+    if fingerprint_of(corpus.paragraphs) != job.fingerprint:
         raise UserError("This run cannot be trained.", "Its text, corpus.json, is not the one it began with.", "Start a new run.")
     lm = with_base(job.model, load)
-    split = corpus.split(job.held_out, job.split_seed)
+    split = run.split(corpus)
     try:
         training = core.training.Training(lm, split, job.config, lambda: stop() or pause(), run.folder / "tokens", job.warm_again_after)
     except OSError as error:
@@ -288,6 +289,7 @@ def delete(*runs: Run) -> None:
     try:
         for run in runs:
             shutil.rmtree(run.folder)
+            learned_by.cache_clear()  # its text may have been there
             if ID.fullmatch(run.id):  # a run of a home folder; one in a folder of the person's own has no downloads
                 shutil.rmtree(run.folder.parents[1] / "exports" / run.id, ignore_errors=True)
     except OSError as error:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlm_gui import core
 from mlm_gui.core.documents import Corpus
+from mlm_gui.core.duplicates import num_seen
 from mlm_gui.services.errands import Errand, Errands
-from mlm_gui.services.exams import examine_again, finished, learned_from, num_seen
+from mlm_gui.services.exams import examine_again, finished, learned_from
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.run import Run
 
@@ -57,7 +58,7 @@ class Sittings(Errands):
         return self.start(Sitting(owner, corpus.name), work)
 
 
-def _learned(lm: MaskedLM) -> tuple[str, ...]:
-    """The text a model was trained on here, when it lies in a run's folder."""
+def _learned(lm: MaskedLM) -> tuple[Sequence[str], ...]:
+    """The texts a model was trained on here, when it lies in a run's folder."""
     folder = Path(lm.model.name_or_path)
     return learned_from(folder.parent) if folder.name == "model" else ()

@@ -1,16 +1,30 @@
-"""The home folder: texts and runs on disk under ids of our own, written whole or not at all."""
+"""The home folder: texts and runs on disk under ids of our own, written whole or not at all.
+
+A short text is one JSON file. A long one is four files of one name: .text and .index (see core.paragraphs), .groups (which paragraphs are
+near-duplicates, an int32 array) and .json, written last, with the names, the fingerprint and the statistics.
+"""
 
 import dataclasses
 import json
 import os
 import re
 import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mlm_gui.core.documents import Corpus, Document
+import numpy as np
+
+from mlm_gui.core.documents import Corpus, Document, Findings, Statistics
+from mlm_gui.core.paragraphs import ENDINGS, Filed
 from mlm_gui.errors import UserError
 
 ID = re.compile(r"[0-9a-f]{32}")
+LONG_FORMAT = 2
+"""Of the JSON file beside a long text; a short text's has no number."""
+ABANDONED_SECONDS = 24 * 3600
+"""A text that was still being read this long ago belongs to a program that was killed."""
 
 FORGOTTEN = "A server that strangers visit keeps a text for a day, and less when it is full."
 """Why a text is not there any more."""
@@ -28,16 +42,24 @@ def default_home() -> Path:
 
 def write_whole(path: Path, content: str) -> None:
     """Writes beside, flushes to the disk, then renames: a reader sees the old file or the new one, never a part."""
+    _put(path, lambda aside: aside.write_text(content, encoding="utf-8"))
+
+
+def _put(path: Path, make: Callable[[Path], object]) -> None:
+    """Has `make` write a file beside, flushes it to the disk, then renames it."""
     aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        make(aside)
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)  # there only when the disk refused
 
 
 def corpus_to_json(corpus: Corpus) -> str:
-    return json.dumps(dataclasses.asdict(corpus), ensure_ascii=False)
+    documents = [{"name": document.name, "paragraphs": list(document.paragraphs)} for document in corpus.documents]
+    return json.dumps({"name": corpus.name, "documents": documents}, ensure_ascii=False)
 
 
 def corpus_from_json(content: str) -> Corpus:
@@ -45,17 +67,64 @@ def corpus_from_json(content: str) -> Corpus:
     return Corpus(record["name"], tuple(Document(document["name"], tuple(document["paragraphs"])) for document in record["documents"]))
 
 
+def write_corpus(path: Path, corpus: Corpus) -> None:
+    """Keeps the text as `path`, a .json file, and the files of a long one beside it: linked where the disk allows, else copied."""
+    paragraphs = corpus.paragraphs
+    if not isinstance(paragraphs, Filed) or not paragraphs.is_whole:
+        write_whole(path, corpus_to_json(corpus))
+        return
+    for ending in ENDINGS:
+        _put(path.with_suffix(ending), lambda aside, file=paragraphs.path.with_suffix(ending): _link_or_copy(file, aside))
+    found = corpus.looked_through().findings
+    _put(path.with_suffix(".groups"), found.groups.astype(np.int32).tofile)
+    documents = [{"name": document.name, "num_paragraphs": len(document.paragraphs)} for document in corpus.documents]
+    known = {"fingerprint": found.fingerprint, "statistics": dataclasses.asdict(found.statistics)}
+    write_whole(path, json.dumps({"format": LONG_FORMAT, "name": corpus.name, "documents": documents, **known}, ensure_ascii=False))
+
+
+def read_corpus(path: Path) -> Corpus:
+    """The text kept as `path`. Raises OSError, ValueError, TypeError or KeyError when it is missing or damaged."""
+    content = path.read_text(encoding="utf-8")
+    record = json.loads(content)
+    if "format" not in record:
+        return corpus_from_json(content)
+    if record["format"] != LONG_FORMAT:
+        raise ValueError("another version of the program wrote this text")
+    paragraphs, ends = Filed(path.with_suffix("")), np.cumsum([0, *(document["num_paragraphs"] for document in record["documents"])])
+    paragraphs.check()
+    groups = np.fromfile(path.with_suffix(".groups"), np.int32)
+    if not len(paragraphs) == ends[-1] == len(groups) or groups.min() < 0 or (groups > np.arange(len(groups))).any():
+        raise ValueError("the files of this text do not fit together")
+    documents = (Document(document["name"], paragraphs[start:end]) for document, start, end in zip(record["documents"], ends, ends[1:], strict=False))
+    return Corpus(record["name"], tuple(documents), Findings(record["fingerprint"], Statistics(**record["statistics"]), groups))
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """The files of a text are never written again, so that two names may stand for one."""
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(source, target)
+
+
 class Texts:
-    """Corpora that visitors brought, each in one file of the home folder."""
+    """Corpora that visitors brought, kept in the home folder."""
 
     def __init__(self, home: Path) -> None:
         self.folder = home / "texts"
         self.folder.mkdir(parents=True, exist_ok=True)
+        for left in self.folder.glob("*.partial"):
+            if left.is_dir() and time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
+    def gather(self, files: Iterable[str | Path], names: Iterable[str] | None = None) -> Corpus:
+        """Like `Corpus.from_files`; a long text is laid on this disk, so that keeping it copies nothing."""
+        return Corpus.from_files(files, names, self.folder)
 
     def add(self, corpus: Corpus) -> str:
-        """Keeps `corpus` and returns its id."""
+        """Keeps `corpus` and returns its id; a long one is looked through first."""
         text_id = new_id()
-        write_whole(self.folder / f"{text_id}.json", corpus_to_json(corpus))
+        write_corpus(self.folder / f"{text_id}.json", corpus)
         return text_id
 
     def find(self, text_id: object) -> Corpus | None:
@@ -63,7 +132,7 @@ class Texts:
         path = self.folder / f"{text_id}.json"
         if not isinstance(text_id, str) or not ID.fullmatch(text_id) or not path.is_file():
             return None
-        return corpus_from_json(path.read_text(encoding="utf-8"))
+        return read_corpus(path)
 
     def is_gone(self, text_id: object) -> bool:
         """True for an id that a text once had, and nothing lies under it now."""

@@ -8,7 +8,8 @@ import gradio as gr
 
 from mlm_gui.core import checks
 from mlm_gui.core.blanks import MAX_BLANKS, MAX_CHARACTERS
-from mlm_gui.core.memory import stands_in
+from mlm_gui.core.memory import SEARCHED_CHARACTERS, stands_in
+from mlm_gui.core.paragraphs import lengths_of
 from mlm_gui.services.exams import learned_by
 from mlm_gui.services.export import export_zip
 from mlm_gui.services.studio import Studio
@@ -225,8 +226,13 @@ def cautions_of(studio: Studio, visitor: str, tuned: str, sentence: str, by_word
     """What could mislead whoever reads the answer."""
     found = []
     run = run_of(studio, visitor, tuned)
-    if run and stands_in(sentence, learned_by(run.folder)):
+    learned = learned_by(run.folder) if run else ()
+    if any(stands_in(sentence, text) for text in learned):
         found.append("This sentence stands in the text that the tuned model learned from: a good guess here may be memory. Try one of your own.")
+    elif any(lengths_of(text).sum() > SEARCHED_CHARACTERS for text in learned):
+        found.append(
+            f"Only the first {SEARCHED_CHARACTERS:,} characters of the text that the tuned model learned from were searched for this sentence."
+        )
     if by_words:
         found.append(
             "These two models cut words into different pieces. Each shows its own pieces; “what moved” and the shift map compare only whole words that both know."

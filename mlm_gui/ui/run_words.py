@@ -67,7 +67,7 @@ def run_note(studio: Studio, run: Run, state: str, history: History) -> str:
         tested = history.evaluations[0].num_masks if history.evaluations else 0
         return (
             f"Training: {steps}, pass {history.latest.epoch if history.latest else 0:.1f} of {history.started.epochs}; "
-            f"unseen text is tested on {tested:,} blanks, always the same and all of them hidden."
+            f"unseen text is tested on {tested:,} blanks, always the same (of a long text a random choice) and all of them hidden."
         )
     if state == "paused":
         paused = history.paused

@@ -5,8 +5,9 @@ import gradio as gr
 from mlm_gui.core import checks
 from mlm_gui.core.blanks import BLANK
 from mlm_gui.core.documents import Corpus
+from mlm_gui.core.duplicates import num_seen
 from mlm_gui.errors import UserError
-from mlm_gui.services.exams import learned_by, num_seen
+from mlm_gui.services.exams import learned_by
 from mlm_gui.services.readings import Reading, ReadWord
 from mlm_gui.services.spreadsheet import as_csv, written
 from mlm_gui.services.store import ID
@@ -65,8 +66,8 @@ def start(studio: Studio, visitor: str, base: str, tuned: str, text_id: str, tex
     text = checks.text("The text", text or "", studio.limits.max_text_characters)
     corpus = Corpus.from_text(text) if text.strip() else studio.texts.get(text_id)
     run = run_of(studio, visitor, tuned_name)
+    reading = studio.readings.read(corpus, base_name, tuned_name, visitor if isinstance(visitor, str) else "")  # refuses a long text first
     known = num_seen(corpus.paragraphs, learned_by(run.folder)) if run else 0
-    reading = studio.readings.read(corpus, base_name, tuned_name, visitor if isinstance(visitor, str) else "")
     warnings = [
         f"{known:,} of the {len(corpus.paragraphs):,} paragraphs stand in the text that the tuned model learned from: low surprise there may be memory."
     ]

@@ -8,7 +8,9 @@ import gradio as gr
 from mlm_gui import core
 from mlm_gui.core import checks
 from mlm_gui.core.bundled import ASSETS
-from mlm_gui.core.documents import TEXT_ENDINGS, Corpus
+from mlm_gui.core.documents import Corpus
+from mlm_gui.core.paragraphs import lengths_of, some_of
+from mlm_gui.core.reading import TEXT_ENDINGS
 from mlm_gui.core.shatter import shattered_words
 from mlm_gui.errors import UserError
 from mlm_gui.services.store import FORGOTTEN
@@ -88,7 +90,7 @@ def build(studio: Studio, session: Session) -> TextTab:
     view = TextView(session.text_id, numbers, title, preview, shattered, split)
     choice = [held_out, split_seed]
     changed = [
-        on(files.upload, upload, studio, [files, *choice], view),
+        on(files.upload, upload, studio, [files, *choice], view, show_progress="minimal", show_progress_on=title),
         on(use.click, paste, studio, [pasted, *choice], view),
         *(on(button.click, SAMPLE_HANDLERS[stem], studio, choice, view) for stem, button in zip(SAMPLES, samples, strict=True)),
     ]
@@ -103,7 +105,7 @@ def upload(studio: Studio, files: list[str] | None, held_out: float, split_seed:
         raise UserError(
             "No file was read.", f"Between 1 and {studio.limits.max_files} files can be read at once.", "Choose fewer files, or join them."
         )
-    return bring(studio, Corpus.from_files(files, [Path(file).name for file in files]), held_out, split_seed)
+    return bring(studio, studio.texts.gather(files, [Path(file).name for file in files]), held_out, split_seed)
 
 
 def paste(studio: Studio, text: str, held_out: float, split_seed: float) -> TextView:
@@ -124,7 +126,7 @@ SAMPLE_HANDLERS = {stem: _sample_handler(stem) for stem in SAMPLES}
 
 def bring(studio: Studio, corpus: Corpus, held_out: float, split_seed: float) -> TextView:
     """Keeps a new text and shows it. Raises UserError when it is too long for this server."""
-    if sum(map(len, corpus.paragraphs)) > studio.limits.max_text_characters:
+    if lengths_of(corpus.paragraphs).sum() > studio.limits.max_text_characters:
         raise UserError(
             "The text is too long.", f"This server takes {studio.limits.max_text_characters:,} characters at once.", "Bring a part of it."
         )
@@ -140,7 +142,7 @@ def show(studio: Studio, text_id: str, held_out: float, split_seed: float) -> Te
         return same._replace(title=gone, preview=gr.Textbox(visible=False)) if studio.texts.is_gone(text_id) else same
     counts = corpus.statistics()
     tokenizer = studio.models.tokenizer("starter")
-    num_tokens = core.tokens.tokenize(corpus.paragraphs, tokenizer, 512).num_tokens
+    num_tokens, is_exact = core.tokens.num_tokens_of(corpus.paragraphs, tokenizer)
     numbers = [
         {
             "name": "paragraphs",
@@ -148,12 +150,15 @@ def show(studio: Studio, text_id: str, held_out: float, split_seed: float) -> Te
             "extra": f"{counts.num_duplicates} repeated" if counts.num_duplicates else "none repeated",
         },
         {"name": "words", "value": f"{counts.num_words:,}", "extra": ""},
-        {"name": "word pieces (tokens)", "value": f"{num_tokens:,}", "extra": "by the starter's vocabulary"},
+        {"name": "word pieces (tokens)", "value": f"{'' if is_exact else 'about '}{num_tokens:,}", "extra": "by the starter's vocabulary"},
         {"name": "longest paragraph", "value": f"{counts.longest_words:,}", "extra": f"words · typical {counts.median_words:.0f}"},
     ]
-    words = shattered_words(corpus.paragraphs, tokenizer, 8)
+    words = shattered_words(some_of(corpus.paragraphs, core.tokens.COUNTED_CHARACTERS), tokenizer, 8)
+    looked_at = "" if is_exact else f" (looked for in a random part of {core.tokens.COUNTED_CHARACTERS:,} characters)"
     shattered = (
-        ("**Words the starter must piece together:** " + ", ".join(f"`{word.word}` ({' '.join(word.pieces)})" for word in words)) if words else ""
+        (f"**Words the starter must piece together{looked_at}:** " + ", ".join(f"`{word.word}` ({' '.join(word.pieces)})" for word in words))
+        if words
+        else ""
     )
     parts = f"{counts.num_documents} files" if counts.num_documents > 1 else "1 text"
     return TextView(
@@ -172,10 +177,11 @@ def describe_split(studio: Studio, text_id: str, held_out: float, split_seed: fl
     if corpus is None:
         return ""
     try:
-        split = corpus.split(checks.fraction("The held-out share", held_out, 2, 50) / 100, checks.whole("The seed", split_seed, 0, 2**31 - 1))
+        is_unseen = corpus.unseen(checks.fraction("The held-out share", held_out, 2, 50) / 100, checks.whole("The seed", split_seed, 0, 2**31 - 1))
     except UserError as error:
         return f"**{error.what}** {error.why} {error.do}"
-    return f"**{len(split.train):,}** paragraphs to learn from, **{len(split.held_out):,}** kept unseen. Paragraphs that say nearly the same stay on one side."
+    num_unseen = int(is_unseen.sum())
+    return f"**{len(is_unseen) - num_unseen:,}** paragraphs to learn from, **{num_unseen:,}** kept unseen. Paragraphs that say nearly the same stay on one side."
 
 
 def preview_of(corpus: Corpus) -> str:

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from mlm_gui.core import duplicates
-from mlm_gui.core.documents import MAX_FILE_BYTES, Corpus, Document, decode
+from mlm_gui.core.documents import Corpus, Document
+from mlm_gui.core.reading import MAX_FILE_BYTES
 from mlm_gui.errors import UserError
 
 HUGE = 10**400  # an int that no float can hold
@@ -158,8 +159,8 @@ def test_an_oversized_file_is_refused_unread(tmp_path):
         Corpus.from_files([path])
 
 
-def test_undecodable_utf_16_does_not_raise():
-    assert decode(b"\xff\xfeB\x00\x00\xd8C", "odd.txt").startswith("B")
+def test_undecodable_utf_16_does_not_raise(tmp_path):
+    assert corpus_of(tmp_path, "odd.txt", b"\xff\xfeB\x00\x00\xd8C").paragraphs[0].startswith("B")
 
 
 def test_reading_takes_time_in_proportion_to_the_text():

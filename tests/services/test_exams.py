@@ -8,9 +8,10 @@ import pytest
 from mlm_gui.core import verdict
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Corpus
+from mlm_gui.core.duplicates import num_seen
 from mlm_gui.core.events import Examined, Finished, Saved, Stepped
 from mlm_gui.errors import UserError
-from mlm_gui.services.exams import as_record, examine_again, learned_from, material_of, num_seen, read_exam
+from mlm_gui.services.exams import as_record, examine_again, learned_from, material_of, read_exam
 from mlm_gui.services.export import export_zip
 from mlm_gui.services.runs import Run, finetune
 
@@ -135,7 +136,7 @@ def test_a_damaged_exam_counts_as_none(run, trained, spoil):
 def test_text_that_was_trained_on_is_found_word_for_word_and_nearly(trained):
     learned = learned_from(trained.folder)
     split = trained.corpus.split(0.1, 0)
-    assert learned == split.train and num_seen(split.held_out, learned) == 0
+    assert learned == (split.train,) and num_seen(split.held_out, learned) == 0
     nearly = split.train[3].upper() + " So it was."
     assert num_seen((split.train[0], nearly, split.held_out[0], split.train[0]), learned) == 3
     assert num_seen(split.held_out, ()) == 0
