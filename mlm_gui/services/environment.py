@@ -12,7 +12,6 @@ def prepare() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # OpenMP's waiting threads sleep instead of spinning: a fifth slower on an idle machine, but not three times slower on a busy one
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch's big tensors lie in pages of 2 MB: fewer page faults, less memory
     if sys.platform == "linux":
         with contextlib.suppress(
             OSError, AttributeError
