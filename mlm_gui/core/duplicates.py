@@ -46,7 +46,7 @@ class Survey:
 def survey(paragraphs: Sequence[str]) -> Survey:
     """Reads the text once, holding about CHARACTERS_AT_ONCE of it."""
     sparse = max(1, int(lengths_of(paragraphs).sum()) // (6 * SAMPLED_WORDS))
-    return _joined(_surveys(paragraphs, sparse))
+    return _joined(_surveys(paragraphs, sparse), len(paragraphs))
 
 
 def near_duplicates(paragraphs: Sequence[str]) -> np.ndarray:
@@ -58,12 +58,12 @@ def near_duplicates(paragraphs: Sequence[str]) -> np.ndarray:
 
 
 def groups_of(paragraphs: Sequence[str]) -> np.ndarray:
-    """int64 [N], see `groups_in`."""
+    """int32 [N], see `groups_in`."""
     return groups_in(survey(paragraphs))
 
 
 def groups_in(found: Survey) -> np.ndarray:
-    """int64 [N]: for each paragraph the first one of its group; near-duplicates, and near-duplicates of those, share a group."""
+    """int32 [N]: for each paragraph the first one of its group; near-duplicates, and near-duplicates of those, share a group."""
     first = _first_equal(found.folded)
     group = first.copy()
     for pairs in _alike(found, first):
@@ -84,7 +84,7 @@ def num_repeated(found: Survey) -> int:
 
 def num_seen(paragraphs: Sequence[str], learned: Iterable[Sequence[str]]) -> int:
     """How many of `paragraphs` stand in the texts of `learned`, word for word or nearly. These are read once, and no part of them is held."""
-    asked = _joined(_surveys(paragraphs, 1))
+    asked = _joined(_surveys(paragraphs, 1), len(paragraphs))
     order = np.argsort(asked.runs, kind="stable")
     runs, places, sizes = asked.runs[order], asked.places[order], np.bincount(asked.places, minlength=len(paragraphs))
     seen = np.zeros(len(paragraphs), bool)
@@ -99,9 +99,13 @@ def num_seen(paragraphs: Sequence[str], learned: Iterable[Sequence[str]]) -> int
 
 
 def _first_equal(folded: np.ndarray) -> np.ndarray:
-    """int64 [N], the first paragraph that is equal to each; itself where none is before it."""
-    _, first, number = np.unique(folded, return_index=True, return_inverse=True)
-    return first[number]
+    """int32 [N], the first paragraph that is equal to each; itself where none is before it."""
+    order = np.argsort(folded, kind="stable")
+    is_new = np.ones(len(order), bool)
+    is_new[1:] = folded[order[1:]] != folded[order[:-1]]
+    first = np.zeros(len(order), np.int32)
+    first[order] = np.repeat(order[is_new].astype(np.int32), np.diff(np.flatnonzero(np.append(is_new, True))))
+    return first
 
 
 def _alike(found: Survey, first: np.ndarray) -> Iterator[np.ndarray]:
@@ -134,13 +138,17 @@ def _counted(standing: np.ndarray, starts: np.ndarray, stops: np.ndarray, places
     return np.stack(np.divmod(keys, _NUMBER), 1), shared
 
 
-def _joined(parts: Iterable[Survey]) -> Survey:
-    columns = list(zip(*((part.num_words, part.folded, part.runs, part.places) for part in parts), strict=True))
-    starts = np.cumsum([0, *map(len, columns[0])]) if columns else []
-    if not columns:
-        return Survey(np.zeros(0, np.int32), np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
-    places = [place + start for place, start in zip(columns[3], starts, strict=False)]
-    return Survey(*map(np.concatenate, (*columns[:3], places)))
+def _joined(parts: Iterable[Survey], num_paragraphs: int) -> Survey:
+    num_words, folded = np.zeros(num_paragraphs, np.int32), np.zeros(num_paragraphs, np.uint64)
+    runs, places = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    start = 0
+    for part in parts:
+        here = slice(start, start + len(part.folded))
+        num_words[here], folded[here] = part.num_words, part.folded
+        runs.append(part.runs)
+        places.append(part.places + start)
+        start = here.stop
+    return Survey(num_words, folded, np.concatenate(runs), np.concatenate(places))
 
 
 def _surveys(paragraphs: Iterable[str], sparse: int) -> Iterator[Survey]:

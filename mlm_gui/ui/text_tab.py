@@ -25,6 +25,12 @@ PREVIEW_PARAGRAPHS = 12
 PREVIEW_CHARACTERS = 400
 NO_TEXT = {"facts": [{"name": name, "value": "–", "extra": ""} for name in ("paragraphs", "words", "word pieces", "longest paragraph")]}
 
+NO_TITLE = "### No text yet\nUpload a file, paste a few pages, or choose a sample."
+LONG_FILE_BYTES = 5_000_000
+"""Reading files of this size together takes long enough to say so."""
+READ_BYTES_PER_SECOND = 7_000_000
+"""Read and searched for near-duplicates on one ordinary core."""
+
 
 class TextView(NamedTuple):
     """What a change of text changes on this tab."""
@@ -62,7 +68,7 @@ def build(studio: Studio, session: Session) -> TextTab:
             gr.Markdown("or try a sample", elem_classes="quiet")
             samples = [gr.Button(label, elem_id=f"sample-{stem}", size="sm") for stem, label in SAMPLES.items()]
         with gr.Column(elem_classes="card", min_width=320, scale=3):
-            title = gr.Markdown("### No text yet\nUpload a file, paste a few pages, or choose a sample.", elem_id="text-title")
+            title = gr.Markdown(NO_TITLE, elem_id="text-title")
             preview = gr.Textbox(label="How it begins", lines=10, max_lines=10, interactive=False, elem_id="text-preview", visible=False)
             shattered = gr.Markdown(elem_id="text-shattered")
             with gr.Row():
@@ -89,14 +95,38 @@ def build(studio: Studio, session: Session) -> TextTab:
 
     view = TextView(session.text_id, numbers, title, preview, shattered, split)
     choice = [held_out, split_seed]
+    announced = on(files.upload, announce, studio, files, title)
+    uploaded = on(announced.then, upload, studio, [files, *choice], view)
+    on(uploaded.failure, title_of, studio, session.text_id, title)
     changed = [
-        on(files.upload, upload, studio, [files, *choice], view, show_progress="minimal", show_progress_on=title),
+        uploaded,
         on(use.click, paste, studio, [pasted, *choice], view),
         *(on(button.click, SAMPLE_HANDLERS[stem], studio, choice, view) for stem, button in zip(SAMPLES, samples, strict=True)),
     ]
     for widget in choice:
         on(widget.change, describe_split, studio, [session.text_id, *choice], split, trigger_mode="always_last")
     return TextTab(view, held_out, split_seed, changed)
+
+
+def announce(studio: Studio, files: list[str] | None) -> object:
+    """What is being read, and about how long it takes, when that is worth a word."""
+    if not files or len(files) > studio.limits.max_files:
+        return gr.skip()  # refused at once
+    num_bytes = sum(Path(file).stat().st_size for file in files)
+    if num_bytes < LONG_FILE_BYTES:
+        return gr.skip()
+    what = plain(Path(files[0]).name) if len(files) == 1 else f"{len(files)} files"
+    seconds = core.verdict.spoken_minutes(num_bytes / READ_BYTES_PER_SECOND)
+    return f"### Reading {what} …\n{num_bytes / 1e6:,.0f} MB are read and searched for paragraphs that repeat: about {seconds} on an idle machine."
+
+
+def title_of(studio: Studio, text_id: str) -> str:
+    """The heading over the text in use; over none when there is none."""
+    corpus = studio.texts.find(text_id)
+    if corpus is None:
+        return NO_TITLE
+    parts = f"{len(corpus.documents)} files" if len(corpus.documents) > 1 else "1 text"
+    return f"### {plain(corpus.name)}\n{parts}, ready. Next: look at the masks, or train."
 
 
 def upload(studio: Studio, files: list[str] | None, held_out: float, split_seed: float) -> TextView:
@@ -160,11 +190,10 @@ def show(studio: Studio, text_id: str, held_out: float, split_seed: float) -> Te
         if words
         else ""
     )
-    parts = f"{counts.num_documents} files" if counts.num_documents > 1 else "1 text"
     return TextView(
         text_id,
         {"facts": numbers},
-        f"### {plain(corpus.name)}\n{parts}, ready. Next: look at the masks, or train.",
+        title_of(studio, text_id),
         gr.Textbox(preview_of(corpus), visible=True),
         shattered,
         describe_split(studio, text_id, held_out, split_seed),

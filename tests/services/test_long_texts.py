@@ -132,6 +132,15 @@ def test_the_text_tab_says_the_same_of_a_long_text(studio, files, in_memory, mon
     assert not list(studio.texts.folder.glob("*.partial"))
 
 
+def test_the_text_tab_says_what_it_reads_only_when_that_takes_long(studio, files, in_memory, monkeypatch):
+    assert "Reading" not in str(text_tab.announce(studio, [str(files[0])])) and "Reading" not in str(text_tab.announce(studio, []))
+    monkeypatch.setattr(text_tab, "LONG_FILE_BYTES", 1_000)
+    assert "Reading 0.txt" in text_tab.announce(studio, [str(files[0])])
+    assert "Reading 2 files" in text_tab.announce(studio, [str(file) for file in files])
+    assert text_tab.title_of(studio, "") == text_tab.NO_TITLE
+    assert "2 files, ready" in text_tab.title_of(studio, studio.texts.add(in_memory))
+
+
 def test_what_a_killed_reader_left_is_swept_after_a_day(tmp_path, monkeypatch):
     left = Texts(tmp_path).folder / "text-x.partial"
     left.mkdir()
