@@ -49,7 +49,8 @@ class Studio:
     def warm_up(self) -> None:
         """Loads torch, transformers and the starter, so that the first draw and the first training need not wait for them. Takes seconds; failing is no harm."""
         try:
-            for name in ("training", "verdict"):
+            self.models.tokenizer(STARTER)
+            for name in ("draw", "filling", "training", "verdict"):  # in the order in which a page asks for them
                 getattr(core, name)
             self.models.borrow(STARTER)
         except Exception:
