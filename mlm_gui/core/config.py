@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from mlm_gui.core import checks
 from mlm_gui.core.policy import MaskPolicy
+from mlm_gui.errors import UserError
 
 MAX_STEPS = 1_000_000
 TUTORIAL_BATCH = 16
 """Sequences in one step when a run goes as taught."""
+MOST_TAUGHT_CHARACTERS = 20_000_000
+"""The longest text that is trained on as taught."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,15 @@ class TrainConfig:
         for name, check, *limits in _RANGES:
             object.__setattr__(self, name, check(f"The setting {name.replace('_', ' ')}", getattr(self, name), *limits))
         _ = self.policy
+
+    def check_length(self, num_characters: int) -> None:
+        """Raises UserError for a run as taught on a text that does not fit into memory whole, as the tutorial has it."""
+        if self.as_taught and num_characters > MOST_TAUGHT_CHARACTERS:
+            raise UserError(
+                "This text is too long for the tutorial's way.",
+                f"That way holds the whole text in memory, {MOST_TAUGHT_CHARACTERS:,} characters at most, and this one has {num_characters:,}.",
+                "Choose another recipe, or a part of the text.",
+            )
 
     @property
     def policy(self) -> MaskPolicy:

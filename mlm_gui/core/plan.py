@@ -14,10 +14,6 @@ from mlm_gui.core.masking import MaskedBatch, Vocabulary, mask_tokens
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.paragraphs import lengths_of
 from mlm_gui.core.tokens import LONGEST_SEQUENCE, Pack, Pieces, TokenStore, packs, tokenize
-from mlm_gui.errors import UserError
-
-MOST_TAUGHT_CHARACTERS = 20_000_000
-"""The longest text that is trained on as taught."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +30,9 @@ class Plan:
     def of(cls, lm: MaskedLM, paragraphs: Sequence[str], config: TrainConfig, folder: Path | None = None) -> "Plan":
         """The plan of training `lm` on these paragraphs; a sequence that has nothing to hide takes no part. folder: see `Pieces`.
 
-        Raises UserError for a run as taught on a text that does not fit into memory whole, as the tutorial has it.
+        Raises UserError as `TrainConfig.check_length` does.
         """
-        num_characters = int(lengths_of(paragraphs).sum())
-        if config.as_taught and num_characters > MOST_TAUGHT_CHARACTERS:
-            raise UserError(
-                "This text is too long for the tutorial's way.",
-                f"That way holds the whole text in memory, {MOST_TAUGHT_CHARACTERS:,} characters at most, and this one has {num_characters:,}.",
-                "Choose another recipe, or a part of the text.",
-            )
+        config.check_length(int(lengths_of(paragraphs).sum()))
         tokenizer, vocabulary, max_length = lm.tokenizer, lm.vocabulary, lm.max_length  # a plan may be kept longer than the model
 
         def cut(some: Sequence[str]) -> TokenStore:

@@ -14,6 +14,7 @@ from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Corpus, Split
 from mlm_gui.core.events import Event, Failed, Finished
 from mlm_gui.core.history import History
+from mlm_gui.core.paragraphs import lengths_of
 from mlm_gui.core.probes import probes_from
 from mlm_gui.errors import UserError
 from mlm_gui.services.checkpoints import Checkpoints, bytes_in
@@ -56,6 +57,7 @@ class Run:
         probes: tuple[str, ...] = (),
     ) -> "Run":
         """Writes a new run folder; without pinned sentences (`probes`) it takes two of its own text. Raises UserError when the text is too small to split, or the folder holds a run already."""
+        config.check_length(int(lengths_of(corpus.paragraphs).sum()))
         corpus = corpus.looked_through()
         is_unseen = corpus.unseen(held_out, split_seed)
         split = Split.of(corpus.paragraphs, is_unseen)

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from mlm_gui.core import paragraphs
-from mlm_gui.core.config import TrainConfig
+from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.documents import Corpus
 from mlm_gui.core.duplicates import num_seen
 from mlm_gui.core.events import Checkpointed, Stepped
@@ -190,3 +190,11 @@ def test_a_missing_damaged_or_foreign_split_is_drawn_again_and_kept(tmp_path, co
     content = spoil(json.loads(sound))
     path.unlink() if content is None else path.write_text(content)
     assert run.split() == corpus.split(0.2, 3) and path.read_text() == sound
+
+
+def test_a_text_too_long_for_the_tutorial_s_way_is_refused_before_a_run_is_made(studio, corpus, monkeypatch):
+    monkeypatch.setattr("mlm_gui.core.config.MOST_TAUGHT_CHARACTERS", 100)
+    with pytest.raises(UserError, match="too long for the tutorial"):
+        studio.runs.create(corpus, "starter", RECIPES["tutorial"], 0.1, 0)
+    assert not studio.runs.all()
+    studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0)
