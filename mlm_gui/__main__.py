@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from mlm_gui import commands
+from mlm_gui.core.policy import UNITS
 from mlm_gui.errors import UserError
 from mlm_gui.services import environment
 from mlm_gui.services.limits import HUB_MODELS, PROFILES
-
-UNITS = ("token", "word", "span")
-"""As core.masking has them; said again here because the shell's help loads no torch."""
 
 
 class _Parser(argparse.ArgumentParser):

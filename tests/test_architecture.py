@@ -156,3 +156,11 @@ app.build(Studio.open(Path({str(tmp_path)!r}), LAPTOP))"""
 def test_a_module_of_core_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError):
         mlm_gui.core.no_such_module  # noqa: B018
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "core").glob("*.py")), ids=lambda path: path.name)
+def test_no_module_of_core_asks_for_another_while_it_is_loaded_but_by_its_full_name(path):
+    """`from mlm_gui.core import x` comes to core's __getattr__ and its lock, while Python holds the lock of the module that asks: two threads could wait for ever."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module == "mlm_gui.core":
+            assert {alias.name for alias in node.names} == {"checks"}

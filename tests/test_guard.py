@@ -61,6 +61,13 @@ def test_a_post_from_another_page_is_refused(client):
     assert "another page" in sentences(client.post("/gradio_api/upload", files={"files": b"x"}, headers={"origin": "http://localhost:1"}))
 
 
+@pytest.mark.parametrize("route", ["queue/join", "call/upload", "call/v2/upload", "run/upload", "api/upload", "upload"])
+def test_no_route_takes_an_address_or_an_endless_body_for_an_upload(client, route):
+    body = {"data": [[{"path": "http://10.0.0.1/x.gz", "meta": {"_type": "gradio.FileData"}}]], "fn_index": 0, "session_hash": "abc"}
+    assert "nothing is fetched" in sentences(client.post(f"/gradio_api/{route}", json=body))
+    assert client.post(f"/gradio_api/{route}", json={"data": ["x" * (100_000)]}).status_code == 413
+
+
 @pytest.mark.parametrize("path", ["http://10.0.0.1/x.gz", "https://example.org/a.txt", "file:///etc/passwd", "FTP://x/y", "data:text/plain,hello"])
 def test_an_address_in_place_of_a_file_is_refused_unread(client, path):
     body = {"data": [[{"path": path, "meta": {"_type": "gradio.FileData"}}]], "fn_index": 0, "session_hash": "abc"}
@@ -164,7 +171,12 @@ def test_no_body_is_larger_than_a_text_or_wider_than_a_page_sends(body, status, 
 
 
 def test_bodies_that_arrive_at_once_are_bounded_together_and_the_bound_is_given_back(monkeypatch):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"answered"})
+
     monkeypatch.setattr("mlm_gui.ui.guard.MAX_HELD_BODIES", 0)
-    guard = Guard(None, HOSTED)
-    assert "Too many others" in asked(guard, [part(b"{}", more=False)])[1]
+    guard = Guard(app, HOSTED)
+    assert "Too many others" in asked(guard, [part(b'"' + b"x" * 300_000 + b'"', more=False)])[1]
     assert guard._held == 0
+    assert asked(guard, [part(b"{}", more=False)]) == (200, "answered"), "a click gets through all the same"

@@ -57,7 +57,7 @@ const rove = (strip, onFocus) => {
 
 // Clicks that come while the answer to earlier ones is awaited go to the server together, once it is there. Gradio would skip them, or send the earlier ones
 // a second time. `send(clicks, turn)` asks; the answer brings `turn` back to `answered`. When none comes (an error), the next may go after `patienceMs`.
-const gather = (send, patienceMs = 5000) => {
+const gather = (send, patienceMs = 60000) => {
   let waiting = [], turn = 0, awaited = null;
   const flush = () => {
     awaited = null;

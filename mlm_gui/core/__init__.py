@@ -6,6 +6,8 @@ Its modules are loaded when they are first asked for, as `core.training.train`, 
 import importlib
 import threading
 
+from mlm_gui.core import checks as checks  # all others take it from here by name, which must not wait for the lock below: they may be loading already
+
 _LOADING = threading.RLock()
 """One thread at a time: modules of torch and transformers that import each other may look half made to a second one."""
 

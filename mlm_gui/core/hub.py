@@ -36,7 +36,19 @@ def cached(name: str) -> Path | None:
         folder = Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns, ignore_patterns=ELSEWHERE, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
-    return folder if (folder / "config.json").is_file() and list(folder.glob("*.safetensors")) else None  # the weights arrive last
+    return folder if (folder / "config.json").is_file() and has_weights(folder) else None  # the weights arrive last
+
+
+def has_weights(folder: Path) -> bool:
+    """True when all files of the weights are there; large ones come in several, which an index names."""
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return any(folder.glob("*.safetensors"))
+    try:
+        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+    return all((folder / name).is_file() for name in set(named))
 
 
 def fetch(name: str, max_bytes: int = MAX_MODEL_BYTES, seconds: float = DOWNLOAD_SECONDS) -> Path:

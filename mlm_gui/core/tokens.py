@@ -194,11 +194,13 @@ class Pieces:
 
     def __getitem__(self, number: int) -> TokenStore:
         """The tokens of one piece."""
-        if number not in self._kept:
-            while len(self._kept) >= (PIECES_HELD if self._folder is None else 1):
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[number] = self._read(number) or self._write(number, self._cut(self._paragraphs[slice(*self._bounds[number : number + 2])]))
-        return self._kept[number]
+        store = self._kept.get(number)  # threads may share this: none counts on what it has just kept
+        if store is None:
+            for other in list(self._kept)[: max(0, len(self._kept) + 1 - (PIECES_HELD if self._folder is None else 1))]:
+                self._kept.pop(other, None)
+            store = self._read(number) or self._write(number, self._cut(self._paragraphs[slice(*self._bounds[number : number + 2])]))
+            self._kept[number] = store
+        return store
 
     def num_tokens_in(self, number: int) -> float:
         """Tokens of one piece: what its characters let expect, by the first piece."""

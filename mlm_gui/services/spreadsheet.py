@@ -27,9 +27,9 @@ def as_csv(rows: Iterable[Sequence[str | float | int]]) -> str:
     return written.getvalue()
 
 
-def written(home: Path, content: str, name: str) -> str:
-    """Path of a file with this content under the home folder's exports, under its own sha256."""
-    path = home / "exports" / hashlib.sha256(content.encode()).hexdigest() / name
+def written(home: Path, content: str, name: str, run_id: str = "") -> str:
+    """Path of a file with this content under the home folder's exports, under its own sha256; among those of a run, it goes when the run is deleted."""
+    path = home / "exports" / run_id / hashlib.sha256(content.encode()).hexdigest() / name
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content)  # again, where it is there already: what is asked for is not old
     return str(path)

@@ -1,6 +1,7 @@
 """What a hosted server forgets: texts, downloads and uploads of visitors, by age and by size. Runs are never touched."""
 
 import logging
+import os
 import shutil
 import time
 from pathlib import Path
@@ -40,7 +41,7 @@ def sweep(home: Path, limits: Limits, now: float | None = None) -> int:
 
 def _last_written(place: Path) -> float:
     """Of a file, or of the newest file of a folder; seconds since 1970."""
-    inside = (_written(path) for path in place.rglob("*") if not path.is_dir()) if _is_folder(place) else ()
+    inside = (_written(Path(folder) / name) for folder, _, names in os.walk(place) for name in names) if _is_folder(place) else ()
     return max(inside, default=_written(place))
 
 

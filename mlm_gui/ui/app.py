@@ -1,5 +1,6 @@
 """The page: header, numbered tabs, what a returning browser sees, and how the server is started."""
 
+import logging
 import os
 import signal
 import threading
@@ -26,6 +27,7 @@ from mlm_gui.ui.session import build_questions, build_session
 from mlm_gui.ui.theme import STYLE, theme
 from mlm_gui.ui.wiring import on
 
+log = logging.getLogger(__name__)
 TITLE = "MLM Studio"
 WARM_UP_SECONDS = 3.0
 """After this, torch is loaded behind the page; a browser that opens the page at once has the processor to itself until then."""
@@ -153,7 +155,10 @@ def serve(host: str = "127.0.0.1", port: int = 7860, home: Path | None = None, p
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked_to_stop.set())
     while not asked_to_stop.wait(SWEEP_SECONDS):
-        sweep(home, limits)
+        try:
+            sweep(home, limits)
+        except OSError:  # the server outlives a folder that goes while it is looked at
+            log.exception("The sweep broke off.")
     studio.sittings.close()
     studio.readings.close()
     studio.trainer.close()

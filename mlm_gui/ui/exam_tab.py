@@ -200,7 +200,7 @@ def of_report(studio: Studio, report: Report, run: Run | None) -> Shown:
         cloze_table(report),
         gr.Button("Sit the exam again", interactive=run is not None),
         gr.Button("Cancel", interactive=False),
-        gr.DownloadButton(value=written(studio.home, as_csv(exam_rows(report)), "exam.csv"), interactive=True),
+        gr.DownloadButton(value=written(studio.home, as_csv(exam_rows(report)), "exam.csv", run.id if run else ""), interactive=True),
     )
 
 

@@ -26,6 +26,8 @@ SPARE_BYTES = 256 * 1024
 """What a page sends beside a text."""
 MAX_HELD_BODIES = 16
 """The longest bodies that are held in memory at once; what comes beyond it is refused."""
+UPLOAD_PATH = "/gradio_api/upload"
+"""Where Gradio takes files. A path that merely ends in /upload may be a handler's name."""
 BODY_SECONDS, UPLOAD_SECONDS = 60.0, 900.0
 """Until the whole body, and until a whole file, must have arrived."""
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
@@ -49,7 +51,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         brings_body = scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        is_upload = scope["path"].rstrip("/").endswith("/upload")
+        is_upload = scope["path"].rstrip("/").endswith(UPLOAD_PATH) and _kind_of(scope).startswith("multipart/")
         try:
             self._check_sender(scope)
             if brings_body and not is_upload:
@@ -94,7 +96,7 @@ class Guard:
                 more = message.get("more_body", False)
                 if len(body) > self._longest:
                     raise UserError("The request is too large.", f"The limit here is {self._longest / 1e6:.1f} MB.", "Send less text at once.")
-                if self._held > MAX_HELD_BODIES * self._longest:
+                if len(body) > SPARE_BYTES and self._held > MAX_HELD_BODIES * self._longest:  # a click always gets through
                     raise UserError("The request was refused.", "Too many others arrive at this moment.", "Send it again in a minute.")
         finally:
             self._held -= len(body)

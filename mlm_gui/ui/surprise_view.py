@@ -107,7 +107,9 @@ def over(studio: Studio, visitor: str, event: gr.EventData) -> tuple:
     read, cancel = gr.Button("Read", interactive=True), gr.Button("Cancel", interactive=False)
     if reading is None or not reading.words:
         return read, cancel, gr.DownloadButton(value=None, interactive=False)
-    return read, cancel, gr.DownloadButton(value=written(studio.home, as_csv(rows_of(reading)), "surprise.csv"), interactive=True)
+    run = run_of(studio, visitor, reading.models[1])
+    path = written(studio.home, as_csv(rows_of(reading)), "surprise.csv", run.id if run else "")
+    return read, cancel, gr.DownloadButton(value=path, interactive=True)
 
 
 def pick(studio: Studio, visitor: str, event: gr.EventData) -> list[dict]:

@@ -1,6 +1,7 @@
 """Models of the Hub, from a Hub of our own: bounded in size and time, offered by name, and never waited for with a turn or a lock held."""
 
 import dataclasses
+import json
 import threading
 
 import huggingface_hub
@@ -8,6 +9,7 @@ import pytest
 from hub import open_hub
 
 from mlm_gui.core.config import TrainConfig
+from mlm_gui.core.hub import has_weights
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED, LAPTOP, offering
 from mlm_gui.services.studio import Studio
@@ -118,3 +120,14 @@ def test_one_check_a_visitor_and_a_bounded_number_of_all(studio, corpus, monkeyp
     for thread in threads:
         thread.join()
     assert not studio.preflight._asking
+
+
+def test_weights_in_several_files_count_only_when_all_are_there(tmp_path):
+    parts = [tmp_path / f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    parts[0].write_bytes(b"x")
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": parts[0].name, "b": parts[1].name}}))
+    assert not has_weights(tmp_path)
+    parts[1].write_bytes(b"x")
+    assert has_weights(tmp_path)
+    (tmp_path / "model.safetensors.index.json").write_text("[")
+    assert not has_weights(tmp_path)

@@ -51,3 +51,11 @@ def test_a_link_is_removed_and_never_followed(home, tmp_path_factory):
     os.utime(home / "texts" / "link", (NOW - 10**6,) * 2, follow_symlinks=False)
     sweep(home, HOSTED, NOW)
     assert (outside / "precious").exists() and not (home / "texts" / "link").is_symlink()
+
+
+def test_a_folder_that_goes_while_it_is_looked_at_is_no_harm(home, monkeypatch):
+    def gone(path, *_, **__):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr("os.scandir", gone)
+    assert sweep(home, HOSTED, NOW) >= 1

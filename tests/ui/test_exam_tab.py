@@ -113,3 +113,14 @@ def test_an_exam_that_somebody_else_waits_for_does_not_stay_in_view(hosted, monk
     assert len(exam_tab.look_again(studio, ANN, run.id, {"run": sitting.id})) == exam_tab.NUM_REFRESHED
     assert "choices" not in exam_tab.look_again(studio, ANN, run.id, {"run": sitting.id})[0]
     assert isinstance(exam_tab.look_again(studio, BOB, run.id, {"run": sitting.id})[0], gr.Dropdown)
+
+
+def test_a_deleted_run_takes_its_spreadsheet_along(studio, corpus, lm):
+    from mlm_gui.services.runs import delete
+
+    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1, max_steps=1), 0.3, 0)
+    list(finetune(run, lambda name: lm.copy()))
+    assert exam_tab.choose(studio, ANN, run.id).scores["rows"]
+    assert list((studio.home / "exports").rglob("exam.csv"))
+    delete(run)
+    assert not list((studio.home / "exports").rglob("exam.csv"))
