@@ -21,6 +21,8 @@ from mlm_gui.errors import UserError
 
 TIMEOUT_SECONDS = 10
 """For each look-up."""
+RESERVED_BYTES = 2**30
+"""Of the disk: a download leaves so much for the runs and their checkpoints."""
 
 
 def main(name: str, max_bytes: str, seconds: str) -> None:
@@ -80,9 +82,11 @@ def check_size(name: str, max_bytes: int) -> None:
     cache = huggingface_hub.constants.HF_HUB_CACHE
     Path(cache).mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(cache).free
-    if size > free:
+    if size > free - RESERVED_BYTES:
         raise UserError(
-            f"There is no room for {name}.", f"It has {spoken(size)} and only {spoken(free)} of the disk are free.", "Make room, then try again."
+            f"There is no room for {name}.",
+            f"It has {spoken(size)} and only {spoken(free)} of the disk are free, of which {spoken(RESERVED_BYTES)} are left for runs.",
+            "Make room, then try again.",
         )
 
 
