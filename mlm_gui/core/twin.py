@@ -28,7 +28,7 @@ from mlm_gui.core.plan import Plan
 from mlm_gui.services.runs import Run
 
 run = Run(Path({_quoted(folder)}))
-split = run.corpus.split(run.job.held_out, run.job.split_seed)
+split = run.split()
 plan = Plan.of(MaskedLM.load({_quoted(model)}), split.train, run.job.config)
 pack, batch = plan.batch_at({step})
 
