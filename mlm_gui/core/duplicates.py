@@ -45,8 +45,12 @@ class Survey:
 
 def survey(paragraphs: Sequence[str]) -> Survey:
     """Reads the text once, holding about CHARACTERS_AT_ONCE of it."""
-    sparse = max(1, int(lengths_of(paragraphs).sum()) // (6 * SAMPLED_WORDS))
-    return _joined(_surveys(paragraphs, sparse), len(paragraphs))
+    return _joined(_surveys(paragraphs, sparseness(paragraphs)), len(paragraphs))
+
+
+def sparseness(paragraphs: Sequence[str]) -> int:
+    """Of how many runs of words one is looked at; 1 for a text of up to about SAMPLED_WORDS words, read whole."""
+    return max(1, int(lengths_of(paragraphs).sum()) // (6 * SAMPLED_WORDS))
 
 
 def near_duplicates(paragraphs: Sequence[str]) -> np.ndarray:

@@ -6,12 +6,14 @@ import shutil
 import struct
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import overload
 
 import numpy as np
+
+from mlm_gui.errors import UserError
 
 MOST_HELD_CHARACTERS = 8_000_000
 """A longer text goes to a file."""
@@ -177,19 +179,31 @@ class Collected:
         return self._num_filed + len(self._held)
 
     def add(self, paragraph: str) -> None:
+        """Raises UserError when the disk refuses."""
         self._held.append(paragraph)
         self._num_characters += len(paragraph)
         if self._num_characters > (_READ_BYTES if self._folder else MOST_HELD_CHARACTERS):
-            self._write()
+            self._on_disk(self._write)
 
     def finish(self) -> Sequence[str]:
         """All of them: a tuple, or Filed; its files go with the last view of them."""
         if self._folder is None:
             return tuple(self._held)
-        self._write()
-        self._text.close()
-        self._index.close()
+        for call in (self._write, self._text.close, self._index.close):
+            self._on_disk(call)
         return Filed(self._path, keeper=self._folder)
+
+    @staticmethod
+    def _on_disk(call: Callable[[], None]) -> None:
+        """Raises UserError where the disk refuses."""
+        try:
+            call()
+        except OSError as error:
+            raise UserError(
+                "The text was not read to its end.",
+                f"A long one is laid on the disk, and the system said: {error.strerror or error}.",
+                "Make room on the disk, then bring it again.",
+            ) from error
 
     def _write(self) -> None:
         if self._folder is None:

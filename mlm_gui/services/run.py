@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -66,12 +67,15 @@ class Run:
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         job = Job(name or corpus.name, model, config, held_out, split_seed, corpus.name, corpus.fingerprint, owner, now)
         job = dataclasses.replace(job, probes=probes or probes_from(split.held_out, split.train))
+        is_new = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_corpus(folder / "corpus.json", corpus)
             write_unseen(folder / "split.json", corpus, held_out, split_seed, is_unseen)
             job.write(folder)
         except OSError as error:
+            if is_new:  # half a run would be of no use, and nobody's
+                shutil.rmtree(folder, ignore_errors=True)
             raise UserError(
                 f"The run folder {folder} could not be written.",
                 f"The system said: {error.strerror or error}.",
@@ -92,10 +96,11 @@ class Run:
     def split(self, corpus: Corpus | None = None) -> Split:
         """The text's two sides, as drawn when the run was made; `corpus` is the text, where it has been read already.
 
-        Raises UserError when the text is missing or damaged, or the job is.
+        Raises UserError when the text is missing or damaged, or the job is, and as `read_unseen` does.
         """
         job, corpus = self.sound_job(), corpus or self.corpus
-        return Split.of(corpus.paragraphs, read_unseen(self.folder / "split.json", corpus, job.held_out, job.split_seed))
+        has_begun = self.history().num_steps > 0
+        return Split.of(corpus.paragraphs, read_unseen(self.folder / "split.json", corpus, job.held_out, job.split_seed, has_begun))
 
     def history(self) -> History:
         """Everything that has happened; reads only what was added since the last call. A half-written or unreadable line is passed over."""

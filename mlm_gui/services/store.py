@@ -6,6 +6,7 @@ near-duplicates, an int32 array) and .json, written last, with the names, the fi
 
 import dataclasses
 import json
+import logging
 import os
 import re
 import secrets
@@ -20,13 +21,14 @@ from mlm_gui.core.documents import Corpus, Document, Findings, Statistics
 from mlm_gui.core.paragraphs import ENDINGS, Filed
 from mlm_gui.errors import UserError
 
+log = logging.getLogger(__name__)
 ID = re.compile(r"[0-9a-f]{32}")
 LONG_FORMAT = 2
 """Of the JSON file beside a long text; a short text's has no number."""
 ABANDONED_SECONDS = 24 * 3600
 """A text that was still being read this long ago belongs to a program that was killed."""
 
-FORGOTTEN = "A server that strangers visit keeps a text for a day, and less when it is full."
+FORGOTTEN = "A server that strangers visit keeps a text for a day, and less when it is full; or its files on the disk are damaged."
 """Why a text is not there any more."""
 
 
@@ -122,20 +124,31 @@ class Texts:
         return Corpus.from_files(files, names, self.folder)
 
     def add(self, corpus: Corpus) -> str:
-        """Keeps `corpus` and returns its id; a long one is looked through first."""
+        """Keeps `corpus` and returns its id; a long one is looked through first. Raises UserError when the disk refuses, and leaves nothing behind."""
         text_id = new_id()
-        write_corpus(self.folder / f"{text_id}.json", corpus)
+        try:
+            write_corpus(self.folder / f"{text_id}.json", corpus)
+        except OSError as error:
+            for left in self.folder.glob(f"{text_id}.*"):
+                left.unlink(missing_ok=True)
+            raise UserError(
+                "The text was not kept.", f"The system said: {error.strerror or error}.", "Make room on the disk, then bring it again."
+            ) from error
         return text_id
 
     def find(self, text_id: object) -> Corpus | None:
-        """The corpus of this id, or None when there is none."""
+        """The corpus of this id, or None when there is none, or one that is damaged."""
         path = self.folder / f"{text_id}.json"
         if not isinstance(text_id, str) or not ID.fullmatch(text_id) or not path.is_file():
             return None
-        return read_corpus(path)
+        try:
+            return read_corpus(path)
+        except (OSError, ValueError, TypeError, KeyError):
+            log.exception("the text %s cannot be read", text_id)
+            return None
 
     def is_gone(self, text_id: object) -> bool:
-        """True for an id that a text once had, and nothing lies under it now."""
+        """True for an id that a text once had, and nothing sound lies under it now."""
         return isinstance(text_id, str) and bool(ID.fullmatch(text_id)) and self.find(text_id) is None
 
     def get(self, text_id: object) -> Corpus:

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from mlm_gui.core.documents import Corpus
+from mlm_gui.core.duplicates import sparseness
+from mlm_gui.errors import UserError
 from mlm_gui.services.store import write_whole
 
 
@@ -19,14 +21,22 @@ def write_unseen(path: Path, corpus: Corpus, share: float, seed: int, is_unseen:
     write_whole(path, json.dumps(record))
 
 
-def read_unseen(path: Path, corpus: Corpus, share: float, seed: int) -> np.ndarray:
-    """bool [N], as `Corpus.unseen`; from the record where there is a sound one. Raises UserError when the text cannot be split."""
+def read_unseen(path: Path, corpus: Corpus, share: float, seed: int, has_begun: bool = False) -> np.ndarray:
+    """bool [N], as `Corpus.unseen`; from the record where there is a sound one. Raises UserError when the text cannot be split, and when a run that
+    `has_begun` may have been split in another way: before there were records, other runs of words of a long text were looked at.
+    """
     expected = _drawn_from(corpus, share, seed)
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # whatever is wrong with the record, it can be made again
         record = json.loads(path.read_text(encoding="utf-8"))
         bits = base64.b64decode(record["unseen"])
         if {name: record[name] for name in expected} == expected and record["sha256"] == hashlib.sha256(bits).hexdigest():
             return np.unpackbits(np.frombuffer(bits, np.uint8), count=expected["num_paragraphs"]).astype(bool)
+    if has_begun and not path.exists() and sparseness(corpus.paragraphs) > 1:
+        raise UserError(
+            "This run cannot go on, and cannot be examined again.",
+            "There is no record of what it kept unseen; an earlier version of the program chose other paragraphs of so long a text.",
+            "Start a new run from its model, or from the text.",
+        )
     is_unseen = corpus.unseen(share, seed)
     with contextlib.suppress(OSError):  # a folder that cannot be written: it is drawn again the next time
         write_unseen(path, corpus, share, seed, is_unseen)

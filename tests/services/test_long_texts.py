@@ -198,3 +198,48 @@ def test_a_text_too_long_for_the_tutorial_s_way_is_refused_before_a_run_is_made(
         studio.runs.create(corpus, "starter", RECIPES["tutorial"], 0.1, 0)
     assert not studio.runs.all()
     studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0)
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing"])
+def test_a_damaged_text_is_said_on_the_page_and_breaks_nothing(studio, files, monkeypatch, damage):
+    monkeypatch.setattr(paragraphs, "MOST_HELD_CHARACTERS", 1_000)
+    text_id = studio.texts.add(studio.texts.gather(files))
+    index = studio.texts.folder / f"{text_id}.index"
+    index.write_bytes(index.read_bytes()[:-16]) if damage == "cut" else index.unlink()
+    assert "not here any more" in text_tab.show(studio, text_id, 10, 0).title
+    with pytest.raises(UserError, match="damaged"):
+        studio.texts.get(text_id)
+
+
+def full(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("where", ["_link_or_copy", "write_whole"])
+def test_a_full_disk_leaves_nothing_of_a_text_or_a_run_behind(studio, files, long, monkeypatch, where):
+    monkeypatch.setattr(store, where, full)
+    with pytest.raises(UserError, match="No space left"):
+        studio.texts.add(long)
+    with pytest.raises(UserError, match="No space left"):
+        studio.runs.create(long, "starter", SHORT, 0.1, 0)
+    assert not list(studio.texts.folder.iterdir()) and not list(studio.runs.folder.iterdir())
+
+
+def test_a_disk_that_fills_while_a_text_is_read_is_said(files, monkeypatch, tmp_path):
+    monkeypatch.setattr(paragraphs, "MOST_HELD_CHARACTERS", 1_000)
+    monkeypatch.setattr(paragraphs.Collected, "_write", full)
+    with pytest.raises(UserError, match="No space left"):
+        Texts(tmp_path).gather(files)
+
+
+def test_a_begun_run_without_a_record_of_what_it_kept_unseen_is_not_split_anew_where_that_may_differ(tmp_path, long, lm, monkeypatch):
+    run = Run.create(tmp_path / "run", long, "starter", SHORT, 0.2, 0)
+    (run.folder / "split.json").unlink()
+    assert run.split().held_out, "it has not begun"
+    list(finetune(run, lambda name: lm.copy()))
+    (run.folder / "split.json").unlink()
+    assert run.split().held_out, "a short text is split as ever"
+    (run.folder / "split.json").unlink()
+    monkeypatch.setattr("mlm_gui.core.duplicates.SAMPLED_WORDS", 10)
+    with pytest.raises(UserError, match="no record of what it kept unseen"):
+        run.split()
