@@ -61,16 +61,17 @@ def loss_chart(history: History, max_points: int = MAX_POINTS) -> go.Figure:
     return figure
 
 
-def loss_points(history: History, max_points: int = MAX_POINTS) -> dict[str, dict[str, list]]:
-    """x and y of the three lines of `loss_chart`, by the number of the trace."""
-    steps, losses, smoothed = history.curve
+def loss_points(history: History, max_points: int = MAX_POINTS, num_steps: int | None = None) -> dict[str, dict[str, list]]:
+    """x and y of the three lines of `loss_chart`, by the number of the trace; of the first `num_steps` steps, or of all."""
+    steps, losses, smoothed = (line[:num_steps] for line in history.curve)
+    evaluations = history.evaluations
     stride = _stride(len(steps), max_points)
     ends = range(stride, len(steps) + 1, stride)
     x = [steps[end - 1] for end in ends]
     return {
         "0": {"x": x, "y": [round(sum(losses[end - stride : end]) / stride, 4) for end in ends]},
         "1": {"x": x, "y": [round(smoothed[end - 1], 4) for end in ends]},
-        "2": {"x": [score.step for score in history.evaluations], "y": [round(score.loss, 4) for score in history.evaluations]},
+        "2": {"x": [score.step for score in evaluations], "y": [round(score.loss, 4) for score in evaluations]},
     }
 
 
@@ -79,8 +80,11 @@ def new_points(history: History, known: object, max_points: int = MAX_POINTS) ->
 
     Lines are replaced only when the chart is new, they had to be thinned anew, or the run went back to a checkpoint.
     """
-    now = [len(history.losses), len(history.evaluations), len(history.turns)]
-    points = loss_points(history, max_points)
+    turns = len(
+        history.turns
+    )  # looked at first: whoever reads the run's events meanwhile makes the lines longer, and what is told must be what is sent
+    points = loss_points(history, max_points, num_steps=(num_steps := len(history.curve[0])))
+    now = [num_steps, len(points["2"]["x"]), turns]
     fits = (
         isinstance(known, list)
         and len(known) == len(now)
