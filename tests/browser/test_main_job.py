@@ -18,6 +18,13 @@ def bring(page, path=BOOK):
     expect(page.locator("#text-title")).to_contain_text(path.stem.split("-")[0])
 
 
+def wait_for_fifth_step(page):
+    """The run that was just started, and not the one that was shown before it, has taken the five steps after which it is held."""
+    expect(page.locator("#train-pause")).to_be_enabled()
+    expect(page.locator("#pill")).to_contain_text("step 5 of")
+    page.wait_for_function(f"({POINTS}) === 5")
+
+
 def choose_settings(page, **values):
     """Fills number boxes under More settings, which it opens once."""
     if page.locator("#set-epochs").is_hidden():

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 from playwright.sync_api import expect
-from test_main_job import POINTS, bring, choose_settings
+from test_main_job import POINTS, bring, choose_settings, wait_for_fifth_step
 
 from mlm_gui.__main__ import main
 from mlm_gui.core.config import TrainConfig
@@ -27,7 +27,7 @@ def begin(page, **settings):
 
 def test_pause_takes_one_step_and_goes_on_and_zoom_stays(page, held):
     begin(page, epochs=100)
-    page.wait_for_function(f"{POINTS} === 5")
+    wait_for_fifth_step(page)
     page.evaluate(f"Plotly.relayout({PLOT}, {{'xaxis.range': [1, 7]}})")
     page.click("#train-pause")
     expect(page.locator("#train-pause")).to_have_text("Pausing …")
