@@ -70,12 +70,12 @@ const gather = (send, patienceMs = 60000) => {
   return {
     add: click => { waiting.push(click); if (awaited === null) flush(); },
     answered: told => { if (awaited !== null && told === turn) { clearTimeout(awaited); awaited = setTimeout(flush); } },
-    waiting: () => waiting.length > 0,
+    pending: told => waiting.length > 0 || (awaited !== null && told !== turn),   // clicks that an answer with this turn does not know of
   };
 };
 
-// Ask the server again and again while `subject()` stays the same: `take(answer)` returns false to end. Rests while nobody can see the component,
-// waits longer after each failure and tells `lost()`.
+// Ask the server again and again while `subject()` stays the same: `take(answer)` returns false to end, or how many ms to wait this time. Rests while
+// nobody can see the component, waits longer after each failure and tells `lost()`.
 const keepAsking = (subject, ask, take, lost, everyMs) => {
   let timer = null, busy = false, failures = 0;
   const turn = async () => {
@@ -88,13 +88,16 @@ const keepAsking = (subject, ask, take, lost, everyMs) => {
       try {
         const answer = await ask(asked);
         failures = 0;
-        if (asked === subject()) more = (await take(answer, asked)) !== false || asked !== subject();
+        if (asked === subject()) {
+          more = await take(answer, asked);
+          if (asked !== subject()) more = true;
+        }
       } catch (error) {
         failures += 1;
         lost(error);
       } finally { busy = false; }
     }
-    if (more) timer = setTimeout(turn, Math.min(everyMs * 2 ** failures, 15000));
+    if (more !== false) timer = setTimeout(turn, Number.isFinite(more) ? more : Math.min(everyMs * 2 ** failures, 15000));
   };
   return () => { if (!busy) { clearTimeout(timer); turn(); } };
 };

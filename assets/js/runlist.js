@@ -1,6 +1,7 @@
-// The table of runs.
+// The table of runs. It stays with what the server says while it is looked at; ticked boxes are the page's own.
+const RESTING_MS = 6000;   // while none of them is alive
 const scroll = find('.scroll'), empty = find('.empty'), head = find('thead tr'), body = find('tbody');
-let rows = [];
+let live = null, drawn = null;   // drawn: the rows as they were last drawn
 say(find('caption'), settings.caption);
 scroll.setAttribute('aria-label', settings.caption);
 const ticked = () => [...body.querySelectorAll('input:checked')].map(box => box.closest('tr').dataset.run);
@@ -19,28 +20,42 @@ const create = () => {
   row.append(first, named, state);
   return row;
 };
+const draw = (rows, titles) => fill(body, drawn = rows, create, (row, item) => {
+  const [first, named, state] = row.children;
+  row.dataset.run = item.id;
+  first.firstChild.setAttribute('aria-label', 'Choose ' + item.name);
+  say(named.firstChild, item.name);
+  named.firstChild.title = 'Open in Train';
+  say(named.lastChild, item.why);
+  state.dataset.state = item.state;
+  say(state.firstChild, item.mark);
+  say(state.lastChild, item.state);
+  while (row.children.length > 3 + item.cells.length) row.lastChild.remove();
+  item.cells.forEach((text, index) => { if (!row.children[3 + index]) row.append(make('td')); row.children[3 + index].dataset.head = titles[index] || ''; say(row.children[3 + index], text); });
+});
 const render = () => {
-  const value = props.value || {}, chosen = new Set(value.chosen || []);
-  rows = value.rows || [];
+  const value = props.value || {}, chosen = new Set(value.chosen || []), rows = value.rows || [];
   scroll.hidden = !rows.length;
   empty.hidden = Boolean(rows.length);
   say(empty, value.empty);
   fill(head, rows.length ? ['chosen', 'run', 'state', ...(value.head || [])] : [], () => { const cell = make('th'); cell.scope = 'col'; return cell; }, (cell, text) => say(cell, text));
-  fill(body, rows, create, (row, item) => {
-    const [first, named, state] = row.children;
-    row.dataset.run = item.id;
-    if (!choices.waiting()) row.dataset.chosen = first.firstChild.checked = chosen.has(item.id);
-    first.firstChild.setAttribute('aria-label', 'Choose ' + item.name);
-    say(named.firstChild, item.name);
-    named.firstChild.title = 'Open in Train';
-    say(named.lastChild, item.why);
-    state.dataset.state = item.state;
-    say(state.firstChild, item.mark);
-    say(state.lastChild, item.state);
-    while (row.children.length > 3 + item.cells.length) row.lastChild.remove();
-    item.cells.forEach((text, index) => { if (!row.children[3 + index]) row.append(make('td')); row.children[3 + index].dataset.head = value.head[index] || ''; say(row.children[3 + index], text); });
-  });
+  draw(rows, value.head || []);
+  if (!choices.pending(value.turn)) for (const row of body.children) row.dataset.chosen = row.querySelector('input').checked = chosen.has(row.dataset.run);
   choices.answered(value.turn);
 };
-watch('value', render);
-render();
+// Numbers are drawn where they stand; another run, or another state of one, is news for the whole tab.
+const states = rows => rows.map(row => row.id + ' ' + row.state).join();
+const start = keepAsking(() => live, asked => server.poll({visitor: asked.visitor}), answer => {
+  if (states(answer.rows) !== states(drawn)) trigger('changed', {});
+  else draw(answer.rows, (props.value || {}).head || []);
+  return answer.is_alive || RESTING_MS;
+}, () => {}, 2000);
+const sync = () => {
+  render();
+  const visitor = (props.value || {}).visitor;
+  if (visitor === undefined || live?.visitor === visitor) return;
+  live = {visitor};
+  start();
+};
+watch('value', sync);
+sync();

@@ -19,7 +19,7 @@ from mlm_gui.core.duplicates import num_seen
 from mlm_gui.core.events import Examined
 from mlm_gui.errors import UserError
 from mlm_gui.services.card import model_card
-from mlm_gui.services.lineage import with_base
+from mlm_gui.services.lineage import called_base, with_base
 from mlm_gui.services.run import LIVE_STATES, Run
 from mlm_gui.services.store import ID, write_whole
 
@@ -86,7 +86,7 @@ def material_of(run, split: Split) -> Material:
     """The unseen side of a run's own text. `run` is a services.runs.Run."""
     unseen = core.verdict.bounded(split.held_out)
     return core.verdict.Material(
-        base_name="an earlier run" if run.job.model.startswith("run:") else run.job.model,
+        base_name=called_base(run.folder, run.job.model),
         tuned_name=run.job.name,
         text_name=f"{run.job.corpus_name}, the paragraphs kept unseen",
         unseen=unseen,
@@ -152,6 +152,11 @@ def read_exam(folder: Path) -> Report | None:
         return _rebuilt(core.verdict.Report, record) if record.pop("version") == VERSION else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def under_present_names(report: Report, run: Run) -> Report:
+    """The report of a run's exam, with the names that the run and the one it started from have now."""
+    return dataclasses.replace(report, base_name=called_base(run.folder, run.job.model), tuned_name=run.job.name)
 
 
 def as_record(report: Report) -> dict:

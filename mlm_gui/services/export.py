@@ -14,7 +14,7 @@ def export_zip(run: Run, folder: Path) -> Path:
     """Writes the model with its tokenizer and card as a zip under `folder` and returns its path. Raises UserError when there is no model."""
     if not run.has_model:
         raise UserError("There is no model to download yet.", "The run has not saved one.", "Wait until it ends, or press Stop and keep.")
-    name = re.sub(r"[^A-Za-z0-9]+", "-", run.job.name if run.job else "").strip("-").lower()[:60] or "model"
+    name = re.sub(r"[\W_]+", "-", run.job.name if run.job else "").strip("-").lower()[:60] or "model"
     secret = hashlib.sha256(f"{run.id} {run.sound_job().owner}".encode()).hexdigest()  # whoever knows the run's id cannot tell the address
     place = folder / run.id / secret
     place.mkdir(parents=True, exist_ok=True)

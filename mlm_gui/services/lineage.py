@@ -44,6 +44,15 @@ def check_may_go(folder: Path, *, together_with: set[str]) -> None:
         )
 
 
+def called_base(folder: Path, model: str) -> str:
+    """How the model that the run in this folder started from is called: by its run's present name, when it came from one of the same home folder."""
+    if not model.startswith(RUN):
+        return model
+    run_id = model.removeprefix(RUN)
+    parent = read_job(folder.parent / run_id)[0] if ID.fullmatch(run_id) else None
+    return f"the run “{parent.name}”" if parent else "an earlier run that is not here any more"
+
+
 def with_base(model: str, use: Callable[[str], Made]) -> Made:
     """What `use` makes of the model that a run started from. Raises UserError that says so when it is gone or damaged."""
     try:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 class Sitting(Errand):
     """One exam in the background."""
 
+    is_pair: bool = False
+    """Of any two models on any text: its report is kept in memory alone."""
+
     @property
     def report(self) -> Report | None:
         """None until it is done."""
@@ -55,7 +58,7 @@ class Sittings(Errands):
                 go_on,
             )
 
-        return self.start(Sitting(owner, corpus.name), work)
+        return self.start(Sitting(owner, corpus.name, is_pair=True), work)
 
 
 def _learned(lm: MaskedLM) -> tuple[Sequence[str], ...]:

@@ -13,14 +13,18 @@ environment.prepare()
 import gradio as gr
 from starlette.middleware import Middleware
 
+from mlm_gui.core.bundled import STARTER
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HUB_MODELS, PROFILES, offering
+from mlm_gui.services.lineage import RUN
+from mlm_gui.services.run import Run
 from mlm_gui.services.store import ID, default_home, new_id
 from mlm_gui.services.studio import Studio
 from mlm_gui.services.sweeping import SWEEP_SECONDS, sweep
 from mlm_gui.ui import exam_tab, masking_tab, playground_tab, questions, runs_tab, text_tab, training_tab
 from mlm_gui.ui.chart import PLOTLY_JS
 from mlm_gui.ui.guard import Guard
+from mlm_gui.ui.pairs import run_of
 from mlm_gui.ui.pill import pill as run_pill
 from mlm_gui.ui.run_view import pill_poller
 from mlm_gui.ui.session import build_questions, build_session
@@ -31,6 +35,14 @@ log = logging.getLogger(__name__)
 TITLE = "MLM Studio"
 WARM_UP_SECONDS = 3.0
 """After this, torch is loaded behind the page; a browser that opens the page at once has the processor to itself until then."""
+GREETED = "() => { window.mlmGreeted = true; }"
+REMEMBER_TAB = """() => {{
+    if (!window.mlmGreeted) return;
+    const address = new URL(location);
+    address.searchParams.set('tab', '{}');
+    history.replaceState(history.state, '', address);
+}}"""
+"""What the browser does when a tab is opened: the page, loaded again, opens it too. Gradio opens the first tab by itself before the address has been read."""
 TABS = {"text": "Text", "masks": "Masks", "train": "Train", "compare": "Compare", "exam": "Exam", "runs": "Runs"}
 
 
@@ -43,34 +55,42 @@ def build(studio: Studio) -> gr.Blocks:
             gr.HTML('<h1>MLM Studio</h1><span class="sub">teach a language model the words of your texts</span>', elem_id="brand")
             pill = run_pill(pill_poller(studio), elem_id="pill")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
-            with gr.Tab(TABS["text"], id="text", elem_id="tab-text"):
+            pages = {}
+            with gr.Tab(TABS["text"], id="text", elem_id="tab-text") as pages["text"]:
                 text = text_tab.build(studio, session)
-            with gr.Tab(TABS["masks"], id="masks", elem_id="tab-masks") as masks_page:
-                masks = masking_tab.build(studio, session, masks_page)
-            with gr.Tab(TABS["train"], id="train", elem_id="tab-train"):
+            with gr.Tab(TABS["masks"], id="masks", elem_id="tab-masks") as pages["masks"]:
+                masks = masking_tab.build(studio, session, pages["masks"])
+            with gr.Tab(TABS["train"], id="train", elem_id="tab-train") as pages["train"]:
                 training = training_tab.build(studio, session, text, pill)
-            with gr.Tab(TABS["compare"], id="compare", elem_id="tab-compare"):
-                playground = playground_tab.build(studio, session, asked_before, training)
-            with gr.Tab(TABS["exam"], id="exam", elem_id="tab-exam") as exam_page:
-                exam = exam_tab.build(studio, session, training, exam_page)
-            with gr.Tab(TABS["runs"], id="runs", elem_id="tab-runs") as runs_page:
-                runs_tab.build(studio, session, training, tabs, runs_page)
+            with gr.Tab(TABS["compare"], id="compare", elem_id="tab-compare") as pages["compare"]:
+                playground = playground_tab.build(studio, session, asked_before, training, pages["compare"])
+            with gr.Tab(TABS["exam"], id="exam", elem_id="tab-exam") as pages["exam"]:
+                exam = exam_tab.build(studio, session, training, pages["exam"])
+            with gr.Tab(TABS["runs"], id="runs", elem_id="tab-runs") as pages["runs"]:
+                runs = runs_tab.build(studio, session, training, tabs, pages["runs"])
 
         known = on(page.load, greet, studio, list(session), [session.visitor, session.run_id, tabs])
         on(known.then, text_tab.show, studio, [session.text_id, text.held_out, text.split_seed], text.view)
         filled = on(known.then, masking_tab.paragraph_text, studio, [session.text_id, masks.paragraph], masks.text)
         drawn = on(filled.then, masking_tab.draw, studio, masks.controls, masks.view, concurrency_id=masking_tab.DRAWING)
-        on(known.then, training_tab.show, studio, [session.visitor, session.run_id], training.view)
-        listed = on(drawn.then, playground_tab.refresh, studio, [session.visitor, session.run_id], playground.view)
+        for news in (known, *runs.changed):
+            on(news.then, training_tab.show, studio, [session.visitor, session.run_id], training.view)
+        listed = on(drawn.then, playground_tab.refresh, studio, [session.visitor, *playground.chosen], playground.view)
         on(listed.then, playground_tab.ask, studio, playground.question, playground.answer)
         on(known.then, questions.recall, studio, asked_before, playground.past)
-        on(known.then, exam_tab.refresh, studio, [session.visitor, session.run_id], exam.refreshed)
+        on(runs.opened.then, playground_tab.refresh, studio, [session.visitor, *playground.chosen], playground.view)
+        for news in (known, runs.opened):
+            on(news.then, exam_tab.refresh, studio, [session.visitor, *exam.chosen], exam.refreshed)
         for models in (training.model, masks.model):
-            on(known.then, list_models, studio, session.visitor, models)
-            on(training.finished.then, list_models, studio, session.visitor, models)
+            on(known.then, list_models, studio, [session.visitor, models], models)
+            for news in (training.finished, *runs.changed):
+                on(news.then, list_models, studio, [session.visitor, models], models)
         for changed in text.changed:
             on(changed.success, first_paragraph, studio, [session.text_id], [masks.paragraph, masks.text])
         on(pill.open, open_training, studio, None, tabs)
+        known.then(None, js=GREETED, api_visibility="private")
+        for name, chosen in pages.items():
+            chosen.select(None, js=REMEMBER_TAB.format(name), api_visibility="private")
     return page
 
 
@@ -78,9 +98,16 @@ def greet(studio: Studio, visitor: str, text_id: str, run_id: str, request: gr.R
     """Gives a new browser its id; `?run=` and `?tab=` in the address choose what is looked at."""
     visitor = visitor if isinstance(visitor, str) and ID.fullmatch(visitor) else new_id()
     asked = request.query_params
-    run = studio.visible(asked.get("run"), visitor) or studio.visible(run_id, visitor)
+    run = studio.visible(asked.get("run"), visitor) or studio.visible(run_id, visitor) or (None if run_id else in_progress(studio, visitor))
     tab = asked.get("tab")
     return visitor, run.id if run and run.id != run_id else gr.skip(), gr.Tabs(selected=tab) if tab in TABS else gr.skip()
+
+
+def in_progress(studio: Studio, visitor: str) -> Run | None:
+    """The run that somebody who comes without one is shown, from another device or browser: one that trains, else one that waits, is paused or broke off; the newest."""
+    runs = [(run, run.state) for run in studio.visible_runs(visitor)]
+    order = (("running",), ("queued",), ("paused", "interrupted"))
+    return next((run for states in order for run, state in runs if state in states), None)
 
 
 def first_paragraph(studio: Studio, text_id: str) -> tuple:
@@ -88,9 +115,10 @@ def first_paragraph(studio: Studio, text_id: str) -> tuple:
     return 1, masking_tab.paragraph_text(studio, text_id, 1)
 
 
-def list_models(studio: Studio, visitor: str) -> gr.Dropdown:
-    """The choices of the model list, with the newest runs."""
-    return gr.Dropdown(choices=training_tab.model_choices(studio, visitor))
+def list_models(studio: Studio, visitor: str, chosen: str | None) -> gr.Dropdown:
+    """The choices of a model list, with the newest runs; the starter in place of a run that is gone."""
+    is_gone = isinstance(chosen, str) and chosen.startswith(RUN) and run_of(studio, visitor, chosen) is None
+    return gr.Dropdown(choices=training_tab.model_choices(studio, visitor), **({"value": STARTER} if is_gone else {}))
 
 
 def open_training(studio: Studio) -> gr.Tabs:

@@ -9,7 +9,7 @@ import gradio as gr
 from mlm_gui.core import checks
 from mlm_gui.core.documents import Corpus
 from mlm_gui.errors import UserError
-from mlm_gui.services.exams import read_exam
+from mlm_gui.services.exams import read_exam, under_present_names
 from mlm_gui.services.run import LIVE_STATES, Run
 from mlm_gui.services.sittings import Sitting
 from mlm_gui.services.spreadsheet import as_csv, exam_rows, written
@@ -57,6 +57,8 @@ class ExamTab(NamedTuple):
 
     refreshed: list
     """What `refresh` sets."""
+    chosen: list
+    """What `refresh` reads besides the visitor."""
 
 
 def build(studio: Studio, session: Session, training: TrainingTab, tab: gr.Tab) -> ExamTab:
@@ -107,28 +109,32 @@ def build(studio: Studio, session: Session, training: TrainingTab, tab: gr.Tab) 
     on(cancel.click, cancel_sitting, studio, [session.visitor, picture], cancel)
     refreshed = [run, *models, *shown]
     on(picture.finished, ended, studio, [session.visitor, run], refreshed)
-    for news in (training.finished.then, tab.select):
-        on(news, look_again, studio, [session.visitor, session.run_id, picture], refreshed)
-    return ExamTab(refreshed)
+    for news, shown_run in ((training.finished.then, session.run_id), (tab.select, run)):
+        on(news, look_again, studio, [session.visitor, shown_run, run, picture], refreshed)
+    return ExamTab(refreshed, [session.run_id, run])
 
 
-def refresh(studio: Studio, visitor: str, run_id: str) -> tuple:
-    """The lists of runs and models; the run that the page looks at is chosen, else the newest."""
-    runs = [run for run in studio.visible_runs(visitor) if run.has_model or run.state in LIVE_STATES]
-    wanted = next((run for run in runs if run.id == run_id), runs[0] if runs else None)
+def refresh(studio: Studio, visitor: str, run_id: str, chosen: str | None = None) -> tuple:
+    """The lists of runs and models. The run of this id is chosen, when it has a model or is about to get one; else what was, or the newest."""
+    runs = {run.id: run for run in studio.visible_runs(visitor) if run.has_model or run.state in LIVE_STATES}
+    wanted = next((runs[name] for name in (run_id, chosen) if isinstance(name, str) and name in runs), next(iter(runs.values()), None))
     choices = gr.Dropdown(choices=model_choices(studio, visitor))
     return (
-        gr.Dropdown([(run_label(run), run.id) for run in runs], value=wanted.id if wanted else None),
+        gr.Dropdown([(run_label(run), run.id) for run in runs.values()], value=wanted.id if wanted else None),
         choices,
         choices,
         *choose(studio, visitor, wanted.id if wanted else ""),
     )
 
 
-def look_again(studio: Studio, visitor: str, run_id: str, picture: dict) -> tuple:
-    """Like `refresh`, but an exam that this page is waiting for stays in view."""
-    sitting = studio.sittings.find(picture.get("run") if isinstance(picture, dict) else None, visitor)
-    return (gr.skip(),) * NUM_REFRESHED if sitting and sitting.live else refresh(studio, visitor, run_id)
+def look_again(studio: Studio, visitor: str, run_id: str, chosen: str | None, picture: dict) -> tuple:
+    """Like `refresh`, but an exam that this page is waiting for stays in view, and one of any two models until another is chosen."""
+    shown = picture if isinstance(picture, dict) else {}
+    sitting = studio.sittings.find(shown.get("run"), visitor)
+    if sitting and sitting.live:
+        return (gr.skip(),) * NUM_REFRESHED
+    found = refresh(studio, visitor, run_id, chosen)
+    return (*found[: -len(Shown._fields)], *(gr.skip(),) * len(Shown._fields)) if shown.get("is_pair") is True else found
 
 
 def choose(studio: Studio, visitor: str, run_id: str | None) -> Shown:
@@ -140,7 +146,7 @@ def choose(studio: Studio, visitor: str, run_id: str | None) -> Shown:
     if run is None or not run.has_model:
         return nothing(NO_RUN)
     report = read_exam(run.folder)
-    return of_report(studio, report, run) if report else nothing(NO_EXAM, run)
+    return of_report(studio, under_present_names(report, run), run) if report else nothing(NO_EXAM, run)
 
 
 def sit_run(studio: Studio, visitor: str, run_id: str | None) -> Shown:
@@ -187,6 +193,7 @@ def ended(studio: Studio, visitor: str, run_id: str | None, event: gr.EventData)
         shown = nothing(str(sitting.error), run, "none")
     else:
         shown = of_report(studio, sitting.report, run)
+        shown = shown._replace(picture={**shown.picture, "is_pair": sitting.is_pair})
     return (*(gr.skip(),) * (NUM_REFRESHED - len(shown)), *shown)
 
 

@@ -10,8 +10,10 @@ from mlm_gui.core import checks
 from mlm_gui.core.blanks import MAX_BLANKS, MAX_CHARACTERS
 from mlm_gui.core.memory import SEARCHED_CHARACTERS, stands_in
 from mlm_gui.core.paragraphs import lengths_of
+from mlm_gui.errors import UserError
 from mlm_gui.services.exams import learned_by
 from mlm_gui.services.export import export_zip
+from mlm_gui.services.lineage import RUN
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import closer_look, surprise_view
 from mlm_gui.ui.bars import bars
@@ -26,6 +28,9 @@ from mlm_gui.ui.wiring import INFERENCE, on
 
 if TYPE_CHECKING:
     from mlm_gui.core.shift import Shift
+
+
+ROLES = ("Base", "Tuned")
 
 
 class Answer(NamedTuple):
@@ -54,9 +59,11 @@ class PlaygroundTab(NamedTuple):
     answer: Answer
     question: list
     past: gr.Dropdown
+    chosen: list
+    """What `refresh` reads besides the visitor."""
 
 
-def build(studio: Studio, session: Session, questions: gr.BrowserState, training: TrainingTab) -> PlaygroundTab:
+def build(studio: Studio, session: Session, questions: gr.BrowserState, training: TrainingTab, tab: gr.Tab) -> PlaygroundTab:
     """Lays the tab out and wires it."""
     gr.Markdown("Ask both models the same question. Click a word to hide it, click it again to bring it back.", elem_classes="lead")
     with gr.Column(elem_classes="card"):
@@ -94,12 +101,14 @@ def build(studio: Studio, session: Session, questions: gr.BrowserState, training
     on(view.base.change, ask, studio, question, answer, **busy)
     chosen = on(view.tuned.change, choose, studio, [session.visitor, view.tuned], view.download)
     on(chosen.then, ask, studio, question, answer, **busy)
-    on(training.finished.then, refresh, studio, [session.visitor, session.run_id], view)
+    chosen = [session.run_id, view.base, view.tuned]
+    on(on(training.finished.then, refresh, studio, [session.visitor, *chosen], view).then, ask, studio, question, answer, **busy)
+    on(tab.select, look_again, studio, [session.visitor, view.base, view.tuned, base, tuned], [*view, base, tuned])
     for asked in (sentence.blur, sentence.submit, toggled.then):
         on(asked, remember, studio, [questions, sentence, words], [questions, past])
     on(past.input, ask_again, studio, past, sentence)
     on(forget_all.click, forget, studio, None, [questions, past])
-    return PlaygroundTab(view, answer, question, past)
+    return PlaygroundTab(view, answer, question, past, chosen)
 
 
 def models_row() -> tuple[PlaygroundView, gr.Slider]:
@@ -144,17 +153,42 @@ def history_row() -> tuple[gr.Dropdown, gr.Button]:
     return past, forget_all
 
 
-def refresh(studio: Studio, visitor: str, run_id: str) -> PlaygroundView:
-    """The lists of models; the run that the page looks at is chosen as the tuned one, else the newest."""
-    runs = [run for run in studio.visible_runs(visitor) if run.has_model]
-    wanted = next((run for run in runs if run.id == run_id), runs[0] if runs else None)
-    chosen = f"run:{wanted.id}" if wanted else None
+def refresh(studio: Studio, visitor: str, run_id: str, base: str | None, tuned: str | None) -> PlaygroundView:
+    """The lists of models. The run that the page looks at is the tuned one as soon as it has a model; else what was, when that is still there, or the newest."""
+    return _lists(studio, visitor, base, (f"{RUN}{run_id}", tuned))
+
+
+def look_again(studio: Studio, visitor: str, base: str | None, tuned: str | None, base_bars: object, tuned_bars: object) -> tuple:
+    """The tab is opened: runs may have come, gone, or been given other names meanwhile; what was chosen stays chosen where it is still there."""
+    view = _lists(studio, visitor, base, (tuned,))
+    try:
+        names = pair(studio, visitor, base, tuned)
+    except UserError:  # one of them is gone: the list's new value asks again
+        return *view, gr.skip(), gr.skip()
+    bars = zip(ROLES, names, (base_bars, tuned_bars), strict=True)
+    return *view, *(_titled(studio, visitor, role, name, shown) for role, name, shown in bars)
+
+
+def _lists(studio: Studio, visitor: str, base: str | None, wanted: tuple[str | None, ...]) -> PlaygroundView:
     choices = model_choices(studio, visitor)
+    runs = [value for _, value in choices if value.startswith(RUN)]
+
+    def is_there(name: object) -> bool:
+        return isinstance(name, str) and bool(name.strip()) and (name in runs or not name.strip().startswith(RUN))
+
+    chosen = next(filter(is_there, wanted), runs[0] if runs else None)
     return PlaygroundView(
-        gr.Dropdown(choices=[("what the tuned one started from", ITS_OWN_BASE), *choices]),
+        gr.Dropdown(choices=[("what the tuned one started from", ITS_OWN_BASE), *choices], **({} if is_there(base) else {"value": ITS_OWN_BASE})),
         gr.Dropdown(choices=choices, value=chosen),
         choose(studio, visitor, chosen),
     )
+
+
+def _titled(studio: Studio, visitor: str, role: str, name: str | None, shown: object) -> object:
+    """The bars on the page under the name that their model has now; nothing changes where there are none."""
+    if name is None or not isinstance(shown, dict) or not shown.get("rows"):
+        return gr.skip()
+    return {**shown, "title": title_of(studio, visitor, role, name)}
 
 
 def choose(studio: Studio, visitor: str, tuned: str | None) -> gr.DownloadButton:
@@ -194,7 +228,7 @@ def ask(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, word
         )
     question, top = question_of(sentence, blanks), checks.whole("The number of guesses", top, 1, 20)
     base_name, tuned_name = pair(studio, visitor, base, tuned)
-    title = f"Base · {called(studio, visitor, base_name)}"
+    title = title_of(studio, visitor, "Base", base_name)
     if tuned_name is None:
         waiting = "Train a model first; its guesses appear here."
         filled = studio.models.fill(base_name, question, top)
@@ -212,9 +246,14 @@ def ask(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, word
         radio,
         {"cautions": cautions_of(studio, visitor, tuned_name, sentence, both.by_words)},
         guesses(title, "base", both.base[place]),
-        guesses(f"Tuned · {called(studio, visitor, tuned_name)}", "tuned", both.tuned[place]),
+        guesses(title_of(studio, visitor, "Tuned", tuned_name), "tuned", both.tuned[place]),
         shifts(both.shifts[place]),
     )
+
+
+def title_of(studio: Studio, visitor: str, role: str, name: str) -> str:
+    """What stands over a model's guesses."""
+    return f"{role} · {called(studio, visitor, name)}"
 
 
 def ask_again(studio: Studio, sentence: str) -> str:

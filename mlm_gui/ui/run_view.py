@@ -12,10 +12,16 @@ from mlm_gui.services.studio import Studio
 from mlm_gui.ui.chart import figure_json
 from mlm_gui.ui.charts import loss_chart, loss_table, new_points, turn_marks
 from mlm_gui.ui.lapse import lapse_value
-from mlm_gui.ui.run_words import MARKS, pill_text, run_facts, run_note, second_line
+from mlm_gui.ui.run_words import BLANK_FACTS, MARKS, pill_text, run_facts, run_note, second_line
 
 RESTING_STATES = ("finished", "stopped", "failed", "damaged")
 """A run in one of these changes only when somebody does something to it here: nobody has to ask again."""
+
+
+NO_LINE = {"fig": None, "run": None, "facts": BLANK_FACTS}
+NO_PROBES = "Two sentences of your text are watched while the model learns; or write your own under Sentences to watch."
+BUTTONS = {"pause": "Pause", "go-on": "Go on", "one-step": "One step", "stop": "Stop and keep"}
+"""End of the element id -> label, in the order of TrainingView."""
 
 
 class TrainingView(NamedTuple):
@@ -39,10 +45,22 @@ def view_of(studio: Studio, run: Run, visitor: str = "") -> TrainingView:
     return TrainingView(
         run.id,
         {"fig": figure_json(loss_chart(History())), "empty": "", "facts": run_facts(history), **asked},
-        {**asked},
+        {**asked, "name": run.job.name if run.job else ""},
         {**lapse_value(run), **asked},
         gr.Button("Queue another run" if state in LIVE_STATES else "Start training"),
         *controls(run, state),
+    )
+
+
+def view_of_none(sentence: str) -> TrainingView:
+    """The page without a run, and a sentence in the place of its line."""
+    return TrainingView(
+        "",
+        {**NO_LINE, "empty": sentence},
+        {"run": None},
+        {"run": None, "steps": [], "rows": [], "empty": NO_PROBES},
+        gr.Button("Start training"),
+        *(gr.Button(label, interactive=False) for label in BUTTONS.values()),
     )
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from mlm_gui.errors import UserError
+from mlm_gui.services.lineage import RUN
 from mlm_gui.services.overview import Line
 from mlm_gui.services.run import LIVE_STATES, RESUMABLE_STATES, Run
 from mlm_gui.services.runs import check_deletable, delete
@@ -21,7 +22,19 @@ from mlm_gui.ui.wiring import on
 
 HEAD = ["text", "model", "steps", "loss on unseen text", "started", "on disk"]
 NO_RUNS = "No run yet. Bring a text, open Train and press Start training: the run is then listed here, and stays."
+LISTING = "listing"
+"""The concurrency id of what lists runs anew: answers come in the order of the questions, and the last one knows every box."""
 NOTHING_CHOSEN = {"fig": None, "empty": f"Choose runs by their boxes: the curves of up to {MAX_OVERLAID} are laid over each other here."}
+
+
+class RunsTab(NamedTuple):
+    """The parts the page needs."""
+
+    view: "RunsView"
+    changed: tuple
+    """Events after which a run has another name, or is gone."""
+    opened: object
+    """Event: the page looks at another run."""
 
 
 class RunsView(NamedTuple):
@@ -41,11 +54,11 @@ class RunsView(NamedTuple):
     keep: gr.Button
 
 
-def build(studio: Studio, session: Session, training: TrainingTab, tabs: gr.Tabs, tab: gr.Tab) -> RunsView:
+def build(studio: Studio, session: Session, training: TrainingTab, tabs: gr.Tabs, tab: gr.Tab) -> RunsTab:
     """Lays the tab out and wires it."""
     gr.Markdown("Every run of yours, newest first. Choose some to compare their curves, or press a name to open it in Train.", elem_classes="lead")
     with gr.Column(elem_classes="card"):
-        runs = runlist("Runs, newest first", value={"rows": [], "chosen": [], "head": HEAD, "empty": NO_RUNS}, elem_id="runs-list")
+        runs = runlist("Runs, newest first", poller(studio), value={"rows": [], "chosen": [], "head": HEAD, "empty": NO_RUNS}, elem_id="runs-list")
         total = gr.Markdown(elem_id="runs-total", elem_classes="quiet")
     with gr.Row(elem_classes="split"):
         with gr.Column(elem_classes="card", min_width=290, scale=1):
@@ -66,19 +79,34 @@ def build(studio: Studio, session: Session, training: TrainingTab, tabs: gr.Tabs
 
     view = RunsView(runs, total, curves, name, rename, go_on, more, anew, remove, asked, sure, keep)
     who = [session.visitor, runs]
-    on(tab.select, refresh, studio, who, view)
-    on(training.finished.then, refresh, studio, who, view)
-    on(runs.choose, choose, studio, who, view, trigger_mode="multiple")
-    on(runs.open, open_run, studio, session.visitor, [*training.view, tabs])
-    on(rename.click, rename_run, studio, [*who, name], view)
-    on(name.submit, rename_run, studio, [*who, name], view)
+    for news in (tab.select, training.finished.then, runs.changed):
+        on(news, refresh, studio, who, view, concurrency_id=LISTING)
+    on(runs.choose, choose, studio, who, view, trigger_mode="multiple", concurrency_id=LISTING)
+    opened = on(runs.open, open_run, studio, session.visitor, [*training.view, tabs])
+    renamed = [on(event, rename_run, studio, [*who, name], view) for event in (rename.click, name.submit)]
     for button, handler, inputs in ((go_on, go_on_with, who), (more, train_more, [*who, passes])):
         on(button.click, handler, studio, inputs, [*training.view, tabs])
     on(anew.click, start_anew, studio, who, [training.model, tabs])
     on(remove.click, ask_once, studio, who, [asked, sure, keep])
     on(keep.click, refresh, studio, who, view)
-    on(sure.click, delete_chosen, studio, who, view)
-    return view
+    deleted = on(sure.click, delete_chosen, studio, who, view)
+    return RunsTab(view, (*renamed, deleted), opened)
+
+
+def poller(studio: Studio):
+    """The server function behind the list."""
+
+    def poll(asked: dict) -> dict:
+        """The rows as they are now."""
+        lines = lines_of(studio, asked.get("visitor") if isinstance(asked, dict) else None)
+        return {"rows": rows_of(lines), "is_alive": any(line.state in LIVE_STATES for line in lines)}
+
+    return poll
+
+
+def lines_of(studio: Studio, visitor: str) -> list[Line]:
+    """One line for each of this visitor's runs, newest first."""
+    return [studio.overview.line(run) for run in studio.visible_runs(visitor)]
 
 
 def refresh(studio: Studio, visitor: str, runs: dict) -> RunsView:
@@ -150,8 +178,7 @@ def delete_chosen(studio: Studio, visitor: str, runs: dict) -> RunsView:
 
 
 def _view(studio: Studio, visitor: str, ids: object) -> RunsView:
-    runs = studio.visible_runs(visitor)
-    lines = {run.id: studio.overview.line(run) for run in runs}
+    lines = {line.id: line for line in lines_of(studio, visitor)}
     chosen = _chosen(studio, visitor, ids)
     one = chosen[0] if len(chosen) == 1 else None
     line = lines.get(one.id) if one else None
@@ -164,7 +191,13 @@ def _view(studio: Studio, visitor: str, ids: object) -> RunsView:
         curves = {"fig": figure_json(overlay_chart(told)), "empty": "", "table": {"head": head, "rows": rows}}
     used = spoken_bytes(sum(line.disk_bytes for line in lines.values()))
     return RunsView(
-        {"rows": [_row(line) for line in lines.values()], "chosen": [run.id for run in chosen], "head": HEAD, "empty": NO_RUNS},
+        {
+            "rows": rows_of(list(lines.values())),
+            "chosen": [run.id for run in chosen],
+            "head": HEAD,
+            "empty": NO_RUNS,
+            "visitor": visitor if isinstance(visitor, str) else "",
+        },
         f"{len(lines)} {'run' if len(lines) == 1 else 'runs'}, {used} on disk." if lines else "",
         curves,
         gr.Textbox(value=one.job.name if one and one.job else "", interactive=bool(one and one.job)),
@@ -179,10 +212,16 @@ def _view(studio: Studio, visitor: str, ids: object) -> RunsView:
     )
 
 
-def _row(line: Line) -> dict:
+def rows_of(lines: list[Line]) -> list[dict]:
+    """The list as the component takes it."""
+    names = {f"{RUN}{line.id}": line.name for line in lines}
+    return [_row(line, names) for line in lines]
+
+
+def _row(line: Line, names: dict[str, str]) -> dict:
     losses = f"{line.before:.2f} → {line.after:.2f}" if line.before is not None and line.after is not None else "–"
     losses += f" (step {line.went_back_to:,} kept)" if line.went_back_to is not None else ""
-    model = "another run" if line.model.startswith("run:") else line.model
+    model = (f"run “{names[line.model]}”" if line.model in names else "a run that is gone") if line.model.startswith(RUN) else line.model
     steps = f"{line.num_steps:,} of {line.total_steps:,}" if line.total_steps else "–"
     cells = [line.text, model, steps, losses, line.created[:16].replace("T", " "), spoken_bytes(line.disk_bytes)]
     return {"id": line.id, "name": line.name, "state": line.state, "mark": MARKS[line.state], "why": line.why, "cells": cells}

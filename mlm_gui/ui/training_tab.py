@@ -15,14 +15,15 @@ from mlm_gui.services.studio import Studio
 from mlm_gui.ui.chart import chart
 from mlm_gui.ui.forecast_words import forecast_text, refusal
 from mlm_gui.ui.lapse import lapse, lapse_poller
-from mlm_gui.ui.run_view import RESTING_STATES, TrainingView, poller, view_of
-from mlm_gui.ui.run_words import BLANK_FACTS, run_label
+from mlm_gui.ui.run_view import BUTTONS, NO_LINE, NO_PROBES, RESTING_STATES, TrainingView, poller, view_of, view_of_none
+from mlm_gui.ui.run_words import run_label
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.settings import CONFIG_FIELDS, RECIPE_NAMES, apply_recipe, settings_form
 from mlm_gui.ui.text_tab import TextTab
 from mlm_gui.ui.wiring import on
 
-EMPTY = {"fig": None, "run": None, "facts": BLANK_FACTS, "empty": "No run yet. Bring a text, then press Start training: the line appears here."}
+EMPTY = "No run yet. Bring a text, then press Start training: the line appears here."
+GONE = "That run is not here any more. Choose another one under Runs, or start a new one."
 HOW_TO_READ = (
     "Loss says how surprised the model is by the hidden words: lower is better. The solid line is the text it learns from; "
     "the dashed one is text it never trains on. If the dashed line turns up while the solid one falls, the model is memorising."
@@ -36,7 +37,7 @@ class TrainingTab(NamedTuple):
     view: TrainingView
     model: gr.Dropdown
     finished: object
-    """Event: a run this page was watching has ended."""
+    """Event: a run this page was watching has ended, or is gone, whichever tab is looked at."""
 
 
 def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> TrainingTab:
@@ -72,7 +73,9 @@ def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> Tra
                 check = gr.Button("Check first", elem_id="train-check", min_width=110)
             forecast = gr.Markdown(elem_id="train-forecast", elem_classes="quiet")
         with gr.Column(min_width=320, scale=3):
-            live = chart("Loss of the run, step by step", poller(studio), value=EMPTY, help_text=HOW_TO_READ, elem_id="train-chart")
+            live = chart(
+                "Loss of the run, step by step", poller(studio), value={**NO_LINE, "empty": EMPTY}, help_text=HOW_TO_READ, elem_id="train-chart"
+            )
             with gr.Row(elem_classes="actions"):
                 buttons = [gr.Button(label, interactive=False, elem_id=f"train-{name}", min_width=90) for name, label in BUTTONS.items()]
             with gr.Column(elem_classes="card"):
@@ -92,14 +95,13 @@ def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> Tra
     on(measured.then, check_first, studio, [*wanted, *settings], forecast, concurrency_limit=None)
     for button, handler in zip(buttons, (pause_run, go_on, one_step, stop_run), strict=True):
         on(button.click, handler, studio, [session.visitor, session.run_id], view)
-    on(live.changed, show, studio, [session.visitor, session.run_id], view)
-    finished = on(live.finished, show, studio, [session.visitor, session.run_id], view)
-    return TrainingTab(view, model, finished)
+    news = [on(event, show, studio, [session.visitor, session.run_id], view, trigger_mode="multiple") for event in (*watchers(live), *watchers(pill))]
+    return TrainingTab(view, model, finished=news[-1])
 
 
-BUTTONS = {"pause": "Pause", "go-on": "Go on", "one-step": "One step", "stop": "Stop and keep"}
-"""End of the element id -> label, in their order; handlers in the same order in `build`."""
-NO_PROBES = "Two sentences of your text are watched while the model learns; or write your own under Sentences to watch."
+def watchers(part: gr.HTML) -> tuple:
+    """The events by which the chart, as long as it is seen, and the pill, always, tell that the run is in another state; the last one is its end."""
+    return part.changed, part.finished
 
 
 def model_choices(studio: Studio, visitor: str) -> list[tuple[str, str]]:
@@ -220,6 +222,8 @@ def elsewhere() -> UserError:
 
 
 def show(studio: Studio, visitor: str, run_id: str) -> TrainingView:
-    """The view of a run; nothing changes when the id is unknown, as on a first visit."""
+    """The view of a run, or that it is gone; nothing changes where there never was one, as on a first visit."""
     run = studio.visible(run_id, visitor)
-    return view_of(studio, run, visitor) if run else TrainingView(*[gr.skip()] * len(TrainingView._fields))
+    if run:
+        return view_of(studio, run, visitor)
+    return view_of_none(GONE) if run_id else TrainingView(*[gr.skip()] * len(TrainingView._fields))

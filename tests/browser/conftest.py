@@ -3,14 +3,17 @@
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from mlm_gui.core.events import Stepped
 from mlm_gui.services import jobs
-from mlm_gui.services.run import LIVE_STATES
+from mlm_gui.services.run import LIVE_STATES, RESUMABLE_STATES
+from mlm_gui.services.runs import delete
 
+UNFINISHED = {*LIVE_STATES, *RESUMABLE_STATES} - {"stopped"}
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -110,9 +113,12 @@ def open_page(browser, warm, served):
         warm.unroute_all()
     for tab in warm.context.pages[1:]:
         tab.close()
-    for run in studio.runs.all():
-        if run.state in LIVE_STATES:
-            studio.trainer.stop(run)  # nothing trains beside the next test
+    for run in studio.runs.all():  # nothing trains beside the next test, and its visitors are shown no run of this one
+        if run.state in UNFINISHED:
+            studio.trainer.pause(run)
+            while run.state in LIVE_STATES:
+                time.sleep(0.02)
+            delete(run)
     assert not errors
     assert not outside
 

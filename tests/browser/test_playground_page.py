@@ -77,7 +77,7 @@ def test_a_text_is_read_word_by_word_and_a_click_shows_the_guesses(page, lm):
 
 def test_a_reading_can_be_cancelled(page, corpus):
     page.click("#compare-surprise > button")
-    page.fill("#surprise-text textarea", "\n\n".join(corpus.paragraphs))  # long enough not to end before it is cancelled
+    page.fill("#surprise-text textarea", "\n\n".join(corpus.paragraphs * 5))  # long enough not to end before it is cancelled
     page.click("#surprise-read")
     expect(page.locator("#surprise-words .strip .word").first).to_be_visible()
     page.click("#surprise-cancel")

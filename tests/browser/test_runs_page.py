@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import re
 import socket
 import urllib.request
 
@@ -57,13 +58,38 @@ def test_a_run_stands_in_the_queue_and_can_leave_it(page, served, held, corpus):
     expect(page.locator("#train-chart .note")).to_contain_text("Stopped")
 
 
+def test_a_run_that_ends_while_another_tab_is_looked_at_is_there_everywhere(open_page, held):
+    page = open_page()
+    begin(page, max_steps=8)
+    wait_for_fifth_step(page)
+    page.click("#tab-compare-button")
+    expect(page.locator("#compare-download")).to_be_visible()
+    other = open_page("/?tab=runs")  # another browser, that was never here: it is shown the run that trains
+    expect(other.locator("#pill")).to_contain_text("step 5 of 8")
+    row = other.locator("#runs-list tbody tr").first
+    expect(row).to_contain_text("running")
+    expect(row).to_contain_text("5 of 8")
+    page.reload()
+    expect(page.locator("#compare-download")).to_be_visible()  # the tab that was looked at
+    expect(page.locator("#pill")).to_contain_text("step 5 of 8")
+    held.set()
+    expect(page.locator("#pill")).to_contain_text("finished")
+    expect(page.locator("#compare-run input")).to_have_value(re.compile("8 steps"))
+    expect(page.locator("#compare-tuned h3")).to_contain_text("8 steps")
+    expect(page.locator("#compare-download")).to_be_enabled()
+    expect(row).to_contain_text("finished")
+    expect(row).to_contain_text("→")
+
+
 def test_runs_are_compared_renamed_and_deleted(open_page, served, corpus):
     _, studio = served
     config = TrainConfig(max_steps=2, tokens_per_step=256, evaluations=1)
     first, second = (studio.runs.create(corpus, "starter", config, 0.1, 0, "", f"run number {number}") for number in (1, 2))
     for run in (first, second):
         list(finetune(run, studio.models.load))
-    page = open_page("/?tab=runs")
+    page = open_page(f"/?tab=compare&run={second.id}")
+    expect(page.locator("#compare-tuned h3")).to_contain_text("run number 2")
+    page.click("#tab-runs-button")
     names = page.locator("#runs-list tbody tr")
     boxes = [names.filter(has_text=run.job.name).locator("input") for run in (first, second)]
     boxes[1].click()
@@ -72,6 +98,12 @@ def test_runs_are_compared_renamed_and_deleted(open_page, served, corpus):
     page.fill("#runs-name input", "A name of my own")
     page.click("#runs-rename")
     expect(names.filter(has_text="A name of my own")).to_have_count(1)
+    expect(page.locator("#pill")).to_contain_text("A name of my own")
+    page.click("#tab-compare-button")
+    expect(page.locator("#compare-tuned h3")).to_contain_text("A name of my own")
+    page.click("#tab-exam-button")
+    expect(page.locator("#exam-table")).to_contain_text("Tuned: A name of my own")
+    page.click("#tab-runs-button")
     boxes[0].click()
     expect(boxes[0]).to_be_checked()
     page.wait_for_function("document.querySelector('#runs-chart .js-plotly-plot')?.data?.length === 4")
@@ -81,6 +113,11 @@ def test_runs_are_compared_renamed_and_deleted(open_page, served, corpus):
     expect(page.locator("#runs-asked")).to_contain_text("cannot be brought back")
     page.click("#runs-sure")
     expect(names.filter(has_text="A name of my own")).to_have_count(0)
+    expect(page.locator("#pill button")).to_be_hidden()
+    page.click("#tab-train-button")
+    expect(page.locator("#train-chart .empty")).to_contain_text("not here any more")
+    page.click("#tab-compare-button")
+    expect(page.locator("#compare-run input")).not_to_have_value(re.compile("A name of my own"))
     assert first.folder.exists() and not second.folder.exists()
 
 

@@ -47,9 +47,9 @@ def test_the_zip_loads_in_transformers_and_gives_the_run_s_answers(trained, stud
     assert [guess.probability for guess in blank.guesses] == pytest.approx([answer["score"] for answer in answers], abs=1e-5)
 
 
-def test_the_zip_lies_inside_the_given_folder_under_a_plain_name(trained, tmp_path):
+def test_the_zip_lies_inside_the_given_folder_under_the_run_s_own_name(trained, tmp_path):
     path = export_zip(trained, tmp_path / "exports")
-    assert path.resolve().is_relative_to((tmp_path / "exports").resolve()) and path.name == "ngstr-m-s-almanac.zip"
+    assert path.resolve().is_relative_to((tmp_path / "exports").resolve()) and path.name == "ångström-s-almanac.zip"
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     assert export_zip(trained, tmp_path / "exports") == path
 

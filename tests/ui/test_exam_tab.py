@@ -66,7 +66,7 @@ def test_odd_values_change_nothing(hosted, odd):
     assert exam_tab.poller(studio)({"run": odd}) is None and exam_tab.poller(studio)(odd) is None
     assert not exam_tab.cancel_sitting(studio, ANN, odd).interactive
     assert len(exam_tab.ended(studio, ANN, odd, gr.EventData(None, odd))) == exam_tab.NUM_REFRESHED
-    assert len(exam_tab.look_again(studio, ANN, odd, odd)) == exam_tab.NUM_REFRESHED
+    assert len(exam_tab.look_again(studio, ANN, odd, odd, odd)) == exam_tab.NUM_REFRESHED
     for call in (lambda: exam_tab.sit_run(studio, ANN, odd), lambda: exam_tab.sit_pair(studio, ANN, odd, odd, odd, odd)):
         with pytest.raises(UserError):
             call()
@@ -110,9 +110,9 @@ def test_an_exam_that_somebody_else_waits_for_does_not_stay_in_view(hosted, monk
     studio, run = hosted
     sitting = Sitting(ANN, "a text")
     monkeypatch.setitem(studio.sittings._errands, sitting.id, sitting)
-    assert len(exam_tab.look_again(studio, ANN, run.id, {"run": sitting.id})) == exam_tab.NUM_REFRESHED
-    assert "choices" not in exam_tab.look_again(studio, ANN, run.id, {"run": sitting.id})[0]
-    assert isinstance(exam_tab.look_again(studio, BOB, run.id, {"run": sitting.id})[0], gr.Dropdown)
+    assert len(exam_tab.look_again(studio, ANN, run.id, None, {"run": sitting.id})) == exam_tab.NUM_REFRESHED
+    assert "choices" not in exam_tab.look_again(studio, ANN, run.id, None, {"run": sitting.id})[0]
+    assert isinstance(exam_tab.look_again(studio, BOB, run.id, None, {"run": sitting.id})[0], gr.Dropdown)
 
 
 def test_a_deleted_run_takes_its_spreadsheet_along(studio, corpus, lm):

@@ -58,8 +58,8 @@ def test_nobody_asks_another_visitor_s_run(hosted, role):
 
 def test_choices_show_nobody_else_s_runs(hosted):
     studio, run = hosted
-    assert run.id in str(playground_tab.refresh(studio, ANN, "").tuned.choices)
-    assert run.id not in str(playground_tab.refresh(studio, BOB, run.id))
+    assert run.id in str(playground_tab.refresh(studio, ANN, "", "", None).tuned.choices)
+    assert run.id not in str(playground_tab.refresh(studio, BOB, run.id, "", f"run:{run.id}"))
 
 
 @pytest.mark.parametrize("name", ["run:" + "0" * 32, "run:../../etc", "../up", "no-such/model", "\x00", "x" * 5000])

@@ -125,7 +125,7 @@ def test_after_an_early_stop_the_list_the_facts_and_the_note_show_the_model_that
     answer, line = ask[0](ask[1]), studio.overview.line(run)
     assert [answer["facts"][place]["value"] for place in (0, 1)] == ["3.00", "40%"] and "step 100, the best" in answer["facts"][0]["extra"]
     assert "the model of step 100, the best" in answer["note"]
-    assert (line.before, line.after) == (4.0, 3.0) and "4.00 → 3.00 (step 100 kept)" in runs_tab._row(line)["cells"]
+    assert (line.before, line.after) == (4.0, 3.0) and "4.00 → 3.00 (step 100 kept)" in runs_tab.rows_of([line])[0]["cells"]
 
 
 def test_a_drawing_without_a_point_has_no_numbers_at_its_axes(studio, run):
