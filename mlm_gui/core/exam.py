@@ -13,8 +13,6 @@ from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.policy import MaskPolicy
 from mlm_gui.core.tokens import Pack, TokenStore, packs
 
-EXAM_SEEDS = (0, 1, 2, 3, 4)
-"""One draw of blanks for each; a score is the mean over all draws, so that it does not hang on one of them."""
 TOKENS_PER_PACK = 2048
 MAX_EVALUATION_TOKENS = 30_000
 """A longer held-out text is scored on a fixed random selection of its sequences, about this many tokens."""

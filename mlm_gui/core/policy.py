@@ -53,6 +53,8 @@ class MaskPolicy:
             )
 
 
+EXAM_SEEDS = (0, 1, 2, 3, 4)
+"""One draw of blanks for each; an exam's score is the mean over all draws, so that it does not hang on one of them."""
 EXAM_POLICY = MaskPolicy(rate=0.15, mask_share=1.0, random_share=0.0)
 """Every held-out score hides all the tokens it asks for. Training's rule (80 % hidden, 10 % swapped, 10 % left) would leave a tenth of the answers in
 plain sight, and the loss would reward copying; Salazar et al. 2020, "Masked Language Model Scoring", hide what they score too."""

@@ -121,6 +121,11 @@ def num_tokens_of(paragraphs: Sequence[str], tokenizer) -> tuple[int, bool]:
     return (num_tokens, True) if share == 1 else (round(num_tokens / share), False)
 
 
+def num_ordinary(paragraphs: Sequence[str], tokenizer) -> int:
+    """Tokens of the text that may be hidden: all but those that mark a beginning or an end."""
+    return sum(encoding.special_tokens_mask.count(0) for parts in parts_of(paragraphs, tokenizer, LONGEST_SEQUENCE) for encoding in parts)
+
+
 def parts_of(paragraphs: Sequence[str], tokenizer, max_length: int) -> Iterator[list]:
     """For each paragraph its encodings: one, or several of `max_length` tokens where it is longer. Raises UserError as `tokenize` does.
 

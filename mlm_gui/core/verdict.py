@@ -7,17 +7,13 @@ import numpy as np
 
 from mlm_gui.core.bundled import ASSETS
 from mlm_gui.core.cloze import Cloze, ask_cloze, cloze_items
-from mlm_gui.core.exam import EXAM_SEEDS
 from mlm_gui.core.model import MaskedLM
 from mlm_gui.core.pairing import Pairing, pair, scaled
 from mlm_gui.core.paragraphs import lengths_of
-from mlm_gui.core.verdicts import BETTER, NO_VERDICT, SAME, WORSE
+from mlm_gui.core.policy import EXAM_SEEDS
+from mlm_gui.core.verdicts import BETTER, MIN_MASKS, MIN_UNITS, NO_VERDICT, SAME, WORSE
 from mlm_gui.errors import UserError
 
-MIN_UNITS = 8
-"""Paragraphs a verdict needs: with five or fewer even the clearest result has p = 2 / 2^5 > 0.05, and an interval resampled from a handful is too narrow."""
-MIN_MASKS = 200
-"""Blanks a verdict needs, all draws together: with fewer, a share of right guesses is uncertain by more than 7 in 100."""
 MAX_EXAM_CHARACTERS = 80_000
 """A longer text is examined on a fixed random choice of its paragraphs, about this long (some 20,000 tokens)."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from mlm_gui import core
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.documents import Corpus
+from mlm_gui.core.enough import too_little
 from mlm_gui.core.events import Evaluated, Started, Stepped
 from mlm_gui.errors import UserError
 from mlm_gui.services import memory
@@ -59,6 +60,8 @@ class Forecast:
     """Why the run cannot work; empty when it can."""
     note: str = ""
     """Why nothing was measured."""
+    no_verdict: str = ""
+    """Why the exam would give none, and what would do."""
 
 
 class Preflight:
@@ -139,6 +142,7 @@ class Preflight:
         memory.begin_peak()
         training = core.training.Training(self._models.load(model), split, config, self._given_up.is_set)
         lm, busy = training.lm, self._is_busy()
+        tokenizer = lm.tokenizer
         times, scored, device, num_tokens = [], 0.0, str(lm.device), training.plan.pieces.num_tokens
         if not busy:
             before = 0.0
@@ -190,6 +194,7 @@ class Preflight:
             disk_free=disk_free,
             reasons=tuple(reasons),
             note=note,
+            no_verdict=too_little(corpus, held_out, split_seed, lambda paragraphs: core.tokens.num_ordinary(paragraphs, tokenizer)),
         )
 
     def _is_busy(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import shutil
 import time
@@ -58,8 +59,10 @@ class Runs:
         name: str = "",
         probes: tuple[str, ...] = (),
     ) -> Run:
-        """A new run under an id that nobody can guess. Raises UserError as `Run.create` does, and for the model of a run that is being trained."""
-        run = Run.create(self.folder / new_id(), corpus, model, config, held_out, split_seed, owner, name, probes)
+        """A new run under an id that nobody can guess, called after its text unless it has a `name`; a second one of that name gets a number. Raises UserError as `Run.create` does, and for the model of a run that is being trained."""
+        run = Run.create(
+            self.folder / new_id(), corpus, model, config, held_out, split_seed, owner, name or self._free_name(corpus.name, owner), probes
+        )
         parent = self.find(model.removeprefix(RUN)) if model.startswith(RUN) else None
         if parent and parent.state in LIVE_STATES:  # looked at once the child can be seen: a parent that begins now sees it and stays as it is
             shutil.rmtree(run.folder)
@@ -68,6 +71,10 @@ class Runs:
             )
         self._known[run.id] = run
         return run
+
+    def _free_name(self, name: str, owner: str) -> str:
+        taken = {run.job.name for run in self.all() if run.owned_by(owner)}
+        return next(free for number in itertools.count(1) if (free := name if number == 1 else f"{name} {number}") not in taken)
 
     def find(self, run_id: object) -> Run | None:
         """The run of this id, or None; an id is looked up, never used as a path unchecked."""

@@ -75,7 +75,8 @@ def build(studio: Studio) -> gr.Blocks:
         drawn = on(filled.then, masking_tab.draw, studio, masks.controls, masks.view, concurrency_id=masking_tab.DRAWING)
         for news in (known, *runs.changed):
             on(news.then, training_tab.show, studio, [session.visitor, session.run_id], training.view)
-        listed = on(drawn.then, playground_tab.refresh, studio, [session.visitor, *playground.chosen], playground.view)
+        own = on(drawn.then, playground_tab.own_sentence, studio, [session.visitor, session.run_id, playground.sentence], playground.sentence)
+        listed = on(own.then, playground_tab.refresh, studio, [session.visitor, *playground.chosen], playground.view)
         on(listed.then, playground_tab.ask, studio, playground.question, playground.answer)
         on(known.then, questions.recall, studio, asked_before, playground.past)
         on(runs.opened.then, playground_tab.refresh, studio, [session.visitor, *playground.chosen], playground.view)

@@ -4,6 +4,7 @@ import plotly.graph_objects as go
 
 from mlm_gui.core.events import Paused, Resumed, Shrunk
 from mlm_gui.core.history import History
+from mlm_gui.ui.run_words import LOSS_NAME
 
 MAX_POINTS = 500
 """Points of one line at most; a longer run is thinned to means over equal stretches of steps."""
@@ -127,7 +128,7 @@ def loss_table(history: History, most: int | None = 50) -> tuple[list[str], list
                 *([round(score.loss, 4), round(score.perplexity, 2), round(score.top1, 4)] if score else ["", "", ""]),
             ]
         )
-    return ["step", "training loss", "smoothed", "loss on unseen text", "perplexity", "right first guess"], rows
+    return ["step", "training loss", "smoothed", LOSS_NAME, "perplexity", "right first guess"], rows
 
 
 def _evenly(values: list[int], most: int) -> list[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from mlm_gui import core
-from mlm_gui.core.policy import EXAM_POLICY
+from mlm_gui.core.policy import EXAM_POLICY, EXAM_SEEDS
 from mlm_gui.core.resampling import NUM_RESAMPLES
 from mlm_gui.core.verdicts import BETTER, SAME, WORSE
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from mlm_gui.core.pairing import Pairing
     from mlm_gui.core.verdict import Report
 
-BLANK_FACTS = {
-    "facts": [{"name": name, "value": "–", "extra": ""} for name in ("loss on unseen text", "right first guess", "key words", "general English")]
-}
+LOSS_NAME = f"loss on unseen text ({len(EXAM_SEEDS)} draws)"
+BLANK_FACTS = {"facts": [{"name": name, "value": "–", "extra": ""} for name in (LOSS_NAME, "right first guess", "key words", "general English")]}
 OUTCOMES = {BETTER: "better", SAME: "same", WORSE: "worse"}
 FORGOTTEN = {BETTER: "forgot nothing", SAME: "nothing measurable", WORSE: "forgotten"}
 TEXTS = (("unseen text", "unseen"), ("general English", "forgetting"))
@@ -32,7 +31,7 @@ def exam_facts(report: Report) -> list[dict]:
     """Four numbers, each with what it is compared with."""
     unseen, cloze = report.unseen, report.cloze
     return [
-        {"name": "loss on unseen text", "value": f"{unseen.tuned.loss:.2f}", "extra": f"base {unseen.base.loss:.2f}"},
+        {"name": LOSS_NAME, "value": f"{unseen.tuned.loss:.2f}", "extra": f"base {unseen.base.loss:.2f}"},
         {"name": "right first guess", "value": f"{100 * unseen.tuned.top1:.0f} of 100", "extra": f"base {100 * unseen.base.top1:.0f}"},
         {"name": "key words in the first five", "value": f"{cloze.tuned_right[1]} of {len(cloze.items)}", "extra": f"base {cloze.base_right[1]}"},
         {
@@ -131,6 +130,11 @@ def how(report: Report) -> list[dict]:
             "name": "Loss and masked-token perplexity",
             "text": "Loss is the mean surprise at the hidden piece, −ln of the probability the model gave it. Perplexity is exp(loss): as if the model "
             "had to choose among so many equally likely pieces.",
+        },
+        {
+            "name": "Not the figure of the Train tab",
+            "text": f"While a run trains, its unseen text is asked one draw of blanks, to be quick; the exam makes {len(unseen.seeds)} draws over the same paragraphs (of a long "
+            "text over a smaller choice of them). Other blanks, other figures, for base and tuned alike: compare the two models within one of them.",
         },
         {"name": "Top-1, top-5", "text": "The share of hidden pieces that are the model's first guess, or among its first five."},
         {

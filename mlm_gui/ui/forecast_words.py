@@ -20,7 +20,7 @@ def forecast_text(forecast: Forecast) -> str:
     lines.append(f"- disk: up to {spoken_bytes(forecast.disk)} for checkpoints and model; {spoken_bytes(forecast.disk_free)} are free")
     passes = "1 pass" if forecast.epochs == 1 else f"{forecast.epochs} passes"
     lines.append(
-        f"- text: {passes} over {forecast.num_tokens:,} pieces (tokens) of {forecast.num_paragraphs:,} paragraphs; {forecast.num_unseen:,} are kept unseen"
+        f"- text: {passes} over {forecast.num_tokens:,} pieces (tokens) of {forecast.num_paragraphs:,} {'paragraph' if forecast.num_paragraphs == 1 else 'paragraphs'}; {forecast.num_unseen:,} are kept unseen"
     )
     if forecast.as_taught:
         lines.append("- as taught: what is longer than the model reads is cut away, and short paragraphs are filled up with padding")
@@ -28,6 +28,8 @@ def forecast_text(forecast: Forecast) -> str:
         lines.append(f"- long paragraphs are cut into {forecast.num_split:,} parts more; nothing is dropped")
     else:
         lines.append("- no paragraph is too long; nothing is dropped")
+    if forecast.no_verdict:
+        lines.append(f"- **! {forecast.no_verdict}**")
     return "\n".join(lines)
 
 

@@ -23,7 +23,7 @@ from mlm_gui.ui.masking_form import MAX_PASSES, TUTORIAL
 if TYPE_CHECKING:
     from mlm_gui.core.draw import Draw
 
-HINT = "Click a piece to hide it for sure, click again to leave it in sight, again to give it back to the draw. Arrow keys move."
+HINT = "Click a piece to have it chosen for sure, click again to keep it from being chosen, again to give it back to the draw. Arrow keys move."
 HINT_BATCH = "This is the trainer's own draw, so nothing in it can be changed. Arrow keys move from piece to piece."
 HINT_TAUGHT = (
     "This run goes as the tutorial teaches: its blanks were drawn once and return in every pass, each row is padded, and the loss counts every label, "

@@ -61,6 +61,7 @@ class PlaygroundTab(NamedTuple):
     past: gr.Dropdown
     chosen: list
     """What `refresh` reads besides the visitor."""
+    sentence: gr.Textbox
 
 
 def build(studio: Studio, session: Session, questions: gr.BrowserState, training: TrainingTab, tab: gr.Tab) -> PlaygroundTab:
@@ -102,13 +103,14 @@ def build(studio: Studio, session: Session, questions: gr.BrowserState, training
     chosen = on(view.tuned.change, choose, studio, [session.visitor, view.tuned], view.download)
     on(chosen.then, ask, studio, question, answer, **busy)
     chosen = [session.run_id, view.base, view.tuned]
-    on(on(training.finished.then, refresh, studio, [session.visitor, *chosen], view).then, ask, studio, question, answer, **busy)
+    told = on(training.finished.then, own_sentence, studio, [session.visitor, session.run_id, sentence], sentence)
+    on(on(told.then, refresh, studio, [session.visitor, *chosen], view).then, ask, studio, question, answer, **busy)
     on(tab.select, look_again, studio, [session.visitor, view.base, view.tuned, base, tuned], [*view, base, tuned])
     for asked in (sentence.blur, sentence.submit, toggled.then):
         on(asked, remember, studio, [questions, sentence, words], [questions, past])
     on(past.input, ask_again, studio, past, sentence)
     on(forget_all.click, forget, studio, None, [questions, past])
-    return PlaygroundTab(view, answer, question, past, chosen)
+    return PlaygroundTab(view, answer, question, past, chosen, sentence)
 
 
 def models_row() -> tuple[PlaygroundView, gr.Slider]:
@@ -254,6 +256,12 @@ def ask(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, word
 def title_of(studio: Studio, visitor: str, role: str, name: str) -> str:
     """What stands over a model's guesses."""
     return f"{role} · {called(studio, visitor, name)}"
+
+
+def own_sentence(studio: Studio, visitor: str, run_id: str, sentence: str) -> object:
+    """In place of the sentence that the tab opens with, the first one that the run was watched by: one of the person's own text, and unseen. Any other stays."""
+    run = studio.visible(run_id, visitor)
+    return run.job.probes[0] if sentence == FIRST_SENTENCE and run and run.job and run.job.probes else gr.skip()
 
 
 def ask_again(studio: Studio, sentence: str) -> str:

@@ -17,7 +17,9 @@ MARKS = {
     "damaged": "×",
 }
 """The sign that stands before a state's word."""
-BLANK_FACTS = [{"name": name, "value": "–", "extra": ""} for name in ("loss on unseen text", "right first guess", "speed", "time left")]
+LOSS_NAME = "loss on unseen text (one draw)"
+"""While a run trains; its exam draws the blanks several times, so that its figure is another one."""
+BLANK_FACTS = [{"name": name, "value": "–", "extra": ""} for name in (LOSS_NAME, "right first guess", "speed", "time left")]
 
 
 def run_label(run: Run) -> str:
@@ -35,7 +37,7 @@ def run_facts(history: History) -> list[dict]:
     seconds = history.latest.seconds if history.latest else now.seconds
     ended = isinstance(history.ended, (Finished, Failed))
     return [
-        {"name": "loss on unseen text", "value": f"{now.loss:.2f}", "extra": f"from {before.loss:.2f}{kept}"},
+        {"name": LOSS_NAME, "value": f"{now.loss:.2f}", "extra": f"from {before.loss:.2f}{kept}"},
         {"name": "right first guess", "value": f"{now.top1:.0%}", "extra": f"from {before.top1:.0%}"},
         {"name": "speed", "value": f"{speed:,.0f}" if speed else "–", "extra": "pieces / s"},
         {

@@ -14,13 +14,13 @@ from mlm_gui.ui.chart import chart, figure_json
 from mlm_gui.ui.charts import MAX_OVERLAID, overlay_chart
 from mlm_gui.ui.clicks import answer_to, sent
 from mlm_gui.ui.run_view import view_of
-from mlm_gui.ui.run_words import MARKS, spoken_bytes
+from mlm_gui.ui.run_words import LOSS_NAME, MARKS, spoken_bytes
 from mlm_gui.ui.runlist import runlist
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.training_tab import TrainingTab, check_owner, model_choices
 from mlm_gui.ui.wiring import on
 
-HEAD = ["text", "model", "steps", "loss on unseen text", "started", "on disk"]
+HEAD = ["text", "model", "steps", LOSS_NAME, "started", "on disk"]
 NO_RUNS = "No run yet. Bring a text, open Train and press Start training: the run is then listed here, and stays."
 LISTING = "listing"
 """The concurrency id of what lists runs anew: answers come in the order of the questions, and the last one knows every box."""
@@ -187,7 +187,7 @@ def _view(studio: Studio, visitor: str, ids: object) -> RunsView:
     if sound:
         told = [(f"{place + 1}: {run.job.name}", run.history()) for place, run in enumerate(sound)]
         rows = [[name, score.step, round(score.loss, 4), round(score.top1, 4)] for name, history in told for score in _some(history.evaluations)]
-        head = ["run", "step", "loss on unseen text", "right first guess"]
+        head = ["run", "step", LOSS_NAME, "right first guess"]
         curves = {"fig": figure_json(overlay_chart(told)), "empty": "", "table": {"head": head, "rows": rows}}
     used = spoken_bytes(sum(line.disk_bytes for line in lines.values()))
     return RunsView(

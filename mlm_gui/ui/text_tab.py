@@ -9,6 +9,7 @@ from mlm_gui import core
 from mlm_gui.core import checks
 from mlm_gui.core.bundled import ASSETS
 from mlm_gui.core.documents import Corpus
+from mlm_gui.core.enough import too_little
 from mlm_gui.core.paragraphs import lengths_of, some_of
 from mlm_gui.core.reading import TEXT_ENDINGS
 from mlm_gui.core.shatter import shattered_words
@@ -205,12 +206,18 @@ def describe_split(studio: Studio, text_id: str, held_out: float, split_seed: fl
     corpus = studio.texts.find(text_id)
     if corpus is None:
         return ""
+    tokenizer = studio.models.tokenizer("starter")
     try:
-        is_unseen = corpus.unseen(checks.fraction("The held-out share", held_out, 2, 50) / 100, checks.whole("The seed", split_seed, 0, 2**31 - 1))
+        choice = checks.fraction("The held-out share", held_out, 2, 50) / 100, checks.whole("The seed", split_seed, 0, 2**31 - 1)
+        is_unseen = corpus.unseen(*choice)
+        warning = too_little(corpus, *choice, lambda paragraphs: core.tokens.num_ordinary(paragraphs, tokenizer))
     except UserError as error:
         return f"**{error.what}** {error.why} {error.do}"
     num_unseen = int(is_unseen.sum())
-    return f"**{len(is_unseen) - num_unseen:,}** paragraphs to learn from, **{num_unseen:,}** kept unseen. Paragraphs that say nearly the same stay on one side."
+    num_learned = len(is_unseen) - num_unseen
+    paragraphs = "paragraph" if num_learned == 1 else "paragraphs"
+    counts = f"**{num_learned:,}** {paragraphs} to learn from, **{num_unseen:,}** kept unseen. Paragraphs that say nearly the same stay on one side."
+    return f"{counts}\n\n**! {warning}** It can be trained all the same." if warning else counts
 
 
 def preview_of(corpus: Corpus) -> str:

@@ -58,7 +58,8 @@ def test_a_run_stands_in_the_queue_and_can_leave_it(page, served, held, corpus):
     expect(page.locator("#train-chart .note")).to_contain_text("Stopped")
 
 
-def test_a_run_that_ends_while_another_tab_is_looked_at_is_there_everywhere(open_page, held):
+def test_a_run_that_ends_while_another_tab_is_looked_at_is_there_everywhere(open_page, served, held):
+    _, studio = served
     page = open_page()
     begin(page, max_steps=8)
     wait_for_fifth_step(page)
@@ -76,6 +77,7 @@ def test_a_run_that_ends_while_another_tab_is_looked_at_is_there_everywhere(open
     expect(page.locator("#pill")).to_contain_text("finished")
     expect(page.locator("#compare-run input")).to_have_value(re.compile("8 steps"))
     expect(page.locator("#compare-tuned h3")).to_contain_text("8 steps")
+    expect(page.locator("#compare-sentence textarea")).to_have_value(studio.runs.all()[0].job.probes[0])  # a sentence of the person's own text
     expect(page.locator("#compare-download")).to_be_enabled()
     expect(row).to_contain_text("finished")
     expect(row).to_contain_text("→")
@@ -197,15 +199,8 @@ def test_a_killed_server_s_run_goes_on_with_one_click_in_the_page_that_stayed_op
     server.kill()
     expect(page.locator("#train-chart .note")).to_contain_text("Connection lost")
     server.start()
-    page.wait_for_function(  # Gradio may load the page anew once it finds the server again, and then shows the first tab
-        """() => {
-            if (document.querySelector('#train-go-on')?.textContent.includes('from step')) return true;
-            document.querySelector('#tab-train-button')?.click();
-            return false;
-        }""",
-        polling=500,
-        timeout=90_000,  # the page asks again after 15 seconds at most, and the server has just begun
-    )
+    # Gradio may load the page anew once it finds the server again: Train is opened again then. The page asks after 15 seconds at most, and the server has just begun.
+    expect(page.locator("#train-go-on")).to_contain_text("from step", timeout=90_000)
     expect(page.locator("#train-chart .note")).to_contain_text(f"safe up to step {run.safe_step:,}")
     expect(page.locator("#train-go-on")).to_have_text(f"Go on from step {run.safe_step:,}")
     broken_off = run.history().num_steps

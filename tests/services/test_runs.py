@@ -329,3 +329,11 @@ def test_a_run_that_trains_cannot_be_deleted_and_an_ended_one_can(studio, run):
     run.append(Finished(0, "done", 0.0))
     delete(run)
     assert studio.runs.find(run.id) is None and studio.runs.all() == []
+
+
+def test_runs_of_one_text_get_names_of_their_own(studio, corpus):
+    names = [
+        studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0, owner, name).job.name
+        for owner, name in (("a", ""), ("a", ""), ("a", "mine"), ("b", ""))
+    ]
+    assert names == [corpus.name, f"{corpus.name} 2", "mine", corpus.name]
