@@ -1,6 +1,7 @@
 """Finding and loading a model by name, with every check: the bundled starter, a local folder, or the Hugging Face Hub."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from mlm_gui.core.bundled import ASSETS, STARTER
 from mlm_gui.core.hub import fetch
 from mlm_gui.core.masking import Vocabulary
 from mlm_gui.errors import UserError
+
+_LOADING = threading.Lock()
+"""While transformers builds a model it changes things that all threads share: of two at once, one may find its weights missing."""
 
 
 def model_folder(name: str) -> Path:
@@ -33,7 +37,8 @@ def load_tokenizer(name: str):
     if not (folder / "config.json").is_file():
         raise UserError(f"There is no model in {name}.", "The folder has no config.json.", "Choose a folder that a model was saved into.")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        with _LOADING:
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # transformers raises many kinds for one cause: the folder holds no usable tokenizer
         raise UserError(
             f"The tokenizer of {name} could not be loaded.",
@@ -67,7 +72,7 @@ def load_weights(folder: Path, name: str) -> torch.nn.Module:
             "output_loading_info": True,
             "dtype": torch.float32,
         }
-        with quiet():
+        with _LOADING, quiet():
             try:
                 model, report = AutoModelForMaskedLM.from_pretrained(folder, attn_implementation="packed", **options)
             except ValueError:  # an architecture that does not let its attention be chosen

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -118,3 +119,11 @@ def test_code_in_a_model_folder_is_not_run(folder, tmp_path):
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: ...\nclass Config: ...\n")
     refusal(folder)
     assert not (tmp_path / "ran").exists()
+
+
+def test_several_threads_may_load_at_once():
+    """A question to a model while a run begins; transformers alone would find weights missing."""
+    with ThreadPoolExecutor(4) as threads:
+        models = list(threads.map(lambda _: MaskedLM.load("starter"), range(8)))
+    state = models[0].model.state_dict()
+    assert all(torch.equal(state[name], weight) for lm in models[1:] for name, weight in lm.model.state_dict().items())
