@@ -61,6 +61,10 @@ class Errands:
         errand = self._errands.get(errand_id) if isinstance(errand_id, str) else None
         return errand if errand and errand.owner == owner else None
 
+    def is_busy_for(self, owner: object) -> bool:
+        """True while something that this visitor asked for waits or is under way."""
+        return any(errand.live and errand.owner == owner for errand in list(self._errands.values()))
+
     def close(self) -> None:
         """Cancels everything."""
         for errand in list(self._errands.values()):

@@ -48,6 +48,7 @@ def loss_chart(history: History, max_points: int = MAX_POINTS) -> go.Figure:
                 mode="lines+markers",
                 line={"color": "var(--unseen)", "width": 1.8, "dash": "5px,4px"},
                 marker={"size": 8, "symbol": "circle-open", "line": {"width": 2}},
+                cliponaxis=False,
                 hovertemplate="step %{x}: %{y:.3f}<extra>unseen text</extra>",
             ),
         ]
@@ -152,6 +153,7 @@ def overlay_chart(runs: list[tuple[str, History]], max_points: int = 200) -> go.
             mode="lines+markers",
             line={"color": colour, "width": 2.4, "dash": dash},
             marker={"size": 9, "symbol": symbol, "color": colour},
+            cliponaxis=False,
             hovertemplate="step %{x}: %{y:.3f}<extra>" + f"run {place + 1}" + "</extra>",
         )
         if points["2"]["x"]:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 MAX_CANDIDATES = 10
 """Words that can be scored at once."""
+NARROW_MAP = (250, 330)
+"""Pixels of the map between its axes where it is narrowest."""
+LETTER = (7.8, 16)
+"""Pixels of a letter of a label."""
 NUM_LABELS = 8
 """Words named on the shift map: those that moved most."""
 LOWEST = 1e-8
@@ -185,13 +189,17 @@ def draw_shift(studio: Studio, base: str, tuned: str | None, question: str, plac
 
 def shift_chart(drawn: ShiftMap) -> go.Figure:
     """Probability after over probability before, both on a logarithmic axis, with the diagonal and names on the movers."""
-    named = set(sorted(range(len(drawn.shifts)), key=lambda place: -drawn.shifts[place].weight)[:NUM_LABELS])
+    movers = sorted(range(len(drawn.shifts)), key=lambda place: -drawn.shifts[place].weight)[:NUM_LABELS]
     across, up = ([max(LOWEST, value) for value in values] for values in zip(*((s.before, s.after) for s in drawn.shifts), strict=True))
+    low = math.floor(math.log10(min(*across, *up)))
+    ends = [low, 0.1]
+    places = [tuple((math.log10(value[place]) - ends[0]) / (ends[1] - ends[0]) for value in (across, up)) for place in movers]
+    sides = dict(zip(movers, label_sides(places, [drawn.shifts[place].token for place in movers]), strict=True))
     figure = go.Figure(
         [
             go.Scatter(
-                x=[LOWEST, 1],
-                y=[LOWEST, 1],
+                x=[10**low, 1],
+                y=[10**low, 1],
                 mode="lines",
                 line={"color": "var(--soft)", "width": 1, "dash": "4px,4px"},
                 name="no change",
@@ -201,8 +209,8 @@ def shift_chart(drawn: ShiftMap) -> go.Figure:
                 x=across,
                 y=up,
                 mode="markers+text",
-                text=[shift.token if place in named else "" for place, shift in enumerate(drawn.shifts)],
-                textposition="top center",
+                text=[shift.token if sides.get(place) else "" for place, shift in enumerate(drawn.shifts)],
+                textposition=[sides.get(place) or "top center" for place in range(len(drawn.shifts))],
                 textfont={"color": "var(--ink)", "size": 12},
                 customdata=[shift.token for shift in drawn.shifts],
                 marker={"color": "var(--tuned)", "size": 5, "opacity": 0.5},
@@ -211,13 +219,38 @@ def shift_chart(drawn: ShiftMap) -> go.Figure:
             ),
         ]
     )
-    ends = [math.log10(LOWEST), 0.1]
     figure.update_layout(
         margin={"l": 64, "r": 16, "t": 16, "b": 48},
         xaxis={"title": "probability, base", "type": "log", "range": ends, "dtick": 1, "showgrid": True, "exponentformat": "power"},
         yaxis={"title": "probability, tuned", "type": "log", "range": ends, "dtick": 1, "exponentformat": "power"},
     )
     return figure
+
+
+def label_sides(places: list[tuple[float, float]], labels: list[str]) -> list[str]:
+    """On which side of its point each label goes, so that none covers another or leaves the narrowest map (a phone's); "" where there is no room for it.
+
+    places: x and y of the points, 0 to 1 of the map. The first ones choose first.
+    """
+    width, height = NARROW_MAP
+    taken: list[tuple[float, float, float, float]] = []
+    sides = []
+    for (x, y), label in zip(places, labels, strict=True):
+        wide, high = (len(label) * LETTER[0]) / width, LETTER[1] / height
+        boxes = {
+            "top center": (x - wide / 2, y + high / 4, x + wide / 2, y + 5 / 4 * high),
+            "bottom center": (x - wide / 2, y - 5 / 4 * high, x + wide / 2, y - high / 4),
+            "middle right": (x + 0.02, y - high / 2, x + 0.02 + wide, y + high / 2),
+            "middle left": (x - 0.02 - wide, y - high / 2, x - 0.02, y + high / 2),
+        }
+        side = next((side for side, box in boxes.items() if min(box) >= 0 and max(box) <= 1 and not any(_overlap(box, other) for other in taken)), "")
+        taken += [boxes[side]] if side else []
+        sides.append(side)
+    return sides
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def percent(probability: float) -> str:

@@ -48,6 +48,8 @@ class Shown(NamedTuple):
     download: gr.DownloadButton
 
 
+SHOWING = "showing"
+"""The concurrency id of what says which exam is in view: answers come in the order of the questions."""
 NUM_REFRESHED = 3 + len(Shown._fields)
 """What `refresh` sets: the list of runs, two lists of models, and what an exam sets."""
 
@@ -104,13 +106,13 @@ def build(studio: Studio, session: Session, training: TrainingTab, tab: gr.Tab) 
 
     shown = Shown(verdict, numbers, picture, scores, cloze, sit, cancel, download)
     on(run.input, choose, studio, [session.visitor, run], shown)
-    on(sit.click, sit_run, studio, [session.visitor, run], shown)
-    on(sit_other.click, sit_pair, studio, [session.visitor, session.text_id, *models, text], shown)
+    on(sit.click, sit_run, studio, [session.visitor, run], shown, concurrency_id=SHOWING)
+    on(sit_other.click, sit_pair, studio, [session.visitor, session.text_id, *models, text], shown, concurrency_id=SHOWING)
     on(cancel.click, cancel_sitting, studio, [session.visitor, picture], cancel)
     refreshed = [run, *models, *shown]
-    on(picture.finished, ended, studio, [session.visitor, run], refreshed)
+    on(picture.finished, ended, studio, [session.visitor, run], refreshed, concurrency_id=SHOWING)
     for news, shown_run in ((training.finished.then, session.run_id), (tab.select, run)):
-        on(news, look_again, studio, [session.visitor, shown_run, run, picture], refreshed)
+        on(news, look_again, studio, [session.visitor, shown_run, run, picture], refreshed, concurrency_id=SHOWING)
     return ExamTab(refreshed, [session.run_id, run])
 
 
@@ -130,8 +132,7 @@ def refresh(studio: Studio, visitor: str, run_id: str, chosen: str | None = None
 def look_again(studio: Studio, visitor: str, run_id: str, chosen: str | None, picture: dict) -> tuple:
     """Like `refresh`, but an exam that this page is waiting for stays in view, and one of any two models until another is chosen."""
     shown = picture if isinstance(picture, dict) else {}
-    sitting = studio.sittings.find(shown.get("run"), visitor)
-    if sitting and sitting.live:
+    if studio.sittings.is_busy_for(visitor):  # asked of the server: the page may have begun to wait after it sent this
         return (gr.skip(),) * NUM_REFRESHED
     found = refresh(studio, visitor, run_id, chosen)
     return (*found[: -len(Shown._fields)], *(gr.skip(),) * len(Shown._fields)) if shown.get("is_pair") is True else found

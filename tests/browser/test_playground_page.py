@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.filling import fill
 from mlm_gui.core.words import surprises
+from mlm_gui.services.errands import Errand
 from mlm_gui.services.runs import finetune
 
 SENTENCE = "Leave the ___ on the ___ until they rattle."
@@ -75,9 +76,13 @@ def test_a_text_is_read_word_by_word_and_a_click_shows_the_guesses(page, lm):
     assert download.value.suggested_filename == "surprise.csv"
 
 
-def test_a_reading_can_be_cancelled(page, corpus):
+def test_a_reading_can_be_cancelled(page, corpus, monkeypatch):
+    def wait_until_cancelled(errand, share):
+        return not errand.cancelled.wait(60 if share > 0 else 0)
+
+    monkeypatch.setattr(Errand, "go_on", wait_until_cancelled)  # it does not end before that, however quick the machine is
     page.click("#compare-surprise > button")
-    page.fill("#surprise-text textarea", "\n\n".join(corpus.paragraphs * 5))  # long enough not to end before it is cancelled
+    page.fill("#surprise-text textarea", "\n\n".join(corpus.paragraphs))
     page.click("#surprise-read")
     expect(page.locator("#surprise-words .strip .word").first).to_be_visible()
     page.click("#surprise-cancel")

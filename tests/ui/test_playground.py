@@ -197,3 +197,10 @@ def test_a_word_s_surroundings_keep_their_own_blanks_apart():
     word = Surprise("beans", paragraph.index("beans"), ("beans",), 1.0)
     asked = surprise_view.question_at(Reading("a", "b", paragraphs=(paragraph,)), ReadWord(0, word, word))
     assert asked.count("[MASK]") == 1 and "beside the [MASK] and more" in asked and "…" in asked and len(asked) < 900
+
+
+def test_labels_of_the_vocabulary_map_cover_neither_each_other_nor_its_edges():
+    crowd = [(0.5, 0.5), (0.52, 0.5), (0.5, 0.53), (0.99, 0.9), (0.01, 0.5), (0.51, 0.51), (0.5, 0.49)]
+    sides = closer_look.label_sides(crowd, ["word"] * len(crowd))
+    assert sides[0] == "top center" and sides[3] == "middle left" and sides[4] == "middle right"
+    assert sides[1] not in ("", "top center") and "" in sides  # the first ones find another side; where none is free the point stays unnamed
