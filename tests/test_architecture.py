@@ -13,7 +13,7 @@ import mlm_gui.core
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlm_gui"
 CORE = PACKAGE / "core" / "__init__.py"
-"""The one place of core that knows threads: it lets one at a time load a module."""
+"""The one place of core that knows threads: it lets one at a time load a module or build a model."""
 ROOMS = ("errors", "core", "services", "ui", "commands", "__main__")
 """From the ground up; a module imports from its own room and the ones before it."""
 FORBIDDEN = {
@@ -163,4 +163,4 @@ def test_no_module_of_core_asks_for_another_while_it_is_loaded_but_by_its_full_n
     """`from mlm_gui.core import x` comes to core's __getattr__ and its lock, while Python holds the lock of the module that asks: two threads could wait for ever."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.module == "mlm_gui.core":
-            assert {alias.name for alias in node.names} == {"checks"}
+            assert {alias.name for alias in node.names} <= {"checks", "BUILDING"}  # there before anything is asked for

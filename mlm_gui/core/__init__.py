@@ -8,6 +8,8 @@ import threading
 
 from mlm_gui.core import checks as checks  # all others take it from here by name, which must not wait for the lock below: they may be loading already
 
+BUILDING = threading.Lock()
+"""Held while transformers builds a model: it changes things that all threads share, and of two at once one may find its weights missing."""
 _LOADING = threading.RLock()
 """One thread at a time: modules of torch and transformers that import each other may look half made to a second one."""
 

@@ -1,20 +1,17 @@
 """Finding and loading a model by name, with every check: the bundled starter, a local folder, or the Hugging Face Hub."""
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
 
+from mlm_gui.core import BUILDING
 from mlm_gui.core.bundled import ASSETS, STARTER
 from mlm_gui.core.hub import fetch
 from mlm_gui.core.masking import Vocabulary
 from mlm_gui.errors import UserError
-
-_LOADING = threading.Lock()
-"""While transformers builds a model it changes things that all threads share: of two at once, one may find its weights missing."""
 
 
 def model_folder(name: str) -> Path:
@@ -37,7 +34,7 @@ def load_tokenizer(name: str):
     if not (folder / "config.json").is_file():
         raise UserError(f"There is no model in {name}.", "The folder has no config.json.", "Choose a folder that a model was saved into.")
     try:
-        with _LOADING:
+        with BUILDING:
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # transformers raises many kinds for one cause: the folder holds no usable tokenizer
         raise UserError(
@@ -72,7 +69,7 @@ def load_weights(folder: Path, name: str) -> torch.nn.Module:
             "output_loading_info": True,
             "dtype": torch.float32,
         }
-        with _LOADING, quiet():
+        with BUILDING, quiet():
             try:
                 model, report = AutoModelForMaskedLM.from_pretrained(folder, attn_implementation="packed", **options)
             except ValueError:  # an architecture that does not let its attention be chosen
