@@ -4,6 +4,7 @@ import random
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,11 @@ class Corpus:
             num_duplicates=num_repeated(found),
         )
 
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """int32 [N]: for each paragraph the first one of those that say the same, or nearly."""
+        return self.findings.groups if self.findings else groups_of(self.paragraphs)
+
     def split(self, held_out: float = 0.1, seed: int = 0) -> Split:
         """Holds out a share of the paragraphs; see `unseen`."""
         return Split.of(self.paragraphs, self.unseen(held_out, seed))
@@ -165,7 +171,7 @@ class Corpus:
         """
         share = checks.fraction("The held-out share", held_out, 0.01, 0.5)
         seed = checks.whole("The seed", seed, 0, 2**31 - 1)
-        group = self.findings.groups if self.findings else groups_of(self.paragraphs)
+        group = self.groups
         groups = array("q", np.unique(group).astype(np.int64).tobytes())
         if len(groups) < 2:
             raise UserError(

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mlm_gui.core.documents import Corpus
-from mlm_gui.core.duplicates import groups_of
 from mlm_gui.core.policy import EXAM_POLICY, EXAM_SEEDS
 from mlm_gui.core.verdicts import MIN_MASKS, MIN_UNITS
 
@@ -20,8 +19,7 @@ def too_little(corpus: Corpus, held_out: float, seed: int, num_tokens: Callable[
     held_out: the share kept unseen, 0 to 1. num_tokens: counts the ordinary tokens of paragraphs. The exam counts paragraphs that say nearly the same as one, and
     asks each ordinary token with the exam's rate, in as many draws as it makes. Raises UserError as `Corpus.unseen` does.
     """
-    group = corpus.findings.groups if corpus.findings else groups_of(corpus.paragraphs)
-    is_unseen = corpus.unseen(held_out, seed)
+    group, is_unseen = corpus.groups, corpus.unseen(held_out, seed)
     num_units = _units(group, is_unseen)
     if num_units >= 10 * MIN_UNITS:
         return ""

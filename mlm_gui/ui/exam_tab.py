@@ -111,7 +111,7 @@ def build(studio: Studio, session: Session, training: TrainingTab, tab: gr.Tab) 
     on(cancel.click, cancel_sitting, studio, [session.visitor, picture], cancel)
     refreshed = [run, *models, *shown]
     on(picture.finished, ended, studio, [session.visitor, run], refreshed, concurrency_id=SHOWING)
-    for news, shown_run in ((training.finished.then, session.run_id), (tab.select, run)):
+    for news, shown_run in ((training.changed.then, session.run_id), (training.finished.then, session.run_id), (tab.select, run)):
         on(news, look_again, studio, [session.visitor, shown_run, run, picture], refreshed, concurrency_id=SHOWING)
     return ExamTab(refreshed, [session.run_id, run])
 

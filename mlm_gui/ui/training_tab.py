@@ -36,8 +36,10 @@ class TrainingTab(NamedTuple):
 
     view: TrainingView
     model: gr.Dropdown
+    changed: object
+    """Event: the run that this page watches is in another state, whichever tab is looked at."""
     finished: object
-    """Event: a run this page was watching has ended, or is gone, whichever tab is looked at."""
+    """Event: it has ended, or is gone."""
 
 
 def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> TrainingTab:
@@ -96,7 +98,7 @@ def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> Tra
     for button, handler in zip(buttons, (pause_run, go_on, one_step, stop_run), strict=True):
         on(button.click, handler, studio, [session.visitor, session.run_id], view)
     news = [on(event, show, studio, [session.visitor, session.run_id], view, trigger_mode="multiple") for event in (*watchers(live), *watchers(pill))]
-    return TrainingTab(view, model, finished=news[-1])
+    return TrainingTab(view, model, news[-2], news[-1])
 
 
 def watchers(part: gr.HTML) -> tuple:
