@@ -85,6 +85,21 @@ def test_the_page_s_figures_are_the_report_s(hosted):
     assert "'=<b>x</b>" in next(written).read_text(encoding="utf-8")
 
 
+def test_an_exam_of_two_models_stays_in_view_until_another_is_chosen(hosted):
+    studio, run = hosted
+    busy = exam_tab.sit_pair(studio, ANN, "", "starter", f"run:{run.id}", "Leave the pods on the vine until they rattle.")
+    assert (
+        exam_tab.look_again(studio, ANN, run.id, run.id, {}) == (gr.skip(),) * exam_tab.NUM_REFRESHED
+    )  # the page may have asked before it began to wait
+    sitting = studio.sittings.find(busy.picture["run"], ANN)
+    assert sitting.over.wait(PATIENCE)
+    shown = exam_tab.ended(studio, ANN, run.id, gr.EventData(None, {"run": sitting.id}))
+    picture = exam_tab.Shown(*shown[3:]).picture
+    again = exam_tab.look_again(studio, ANN, run.id, run.id, picture)
+    assert isinstance(again[0], gr.Dropdown) and again[3:] == (gr.skip(),) * len(exam_tab.Shown._fields)
+    assert exam_tab.look_again(studio, ANN, run.id, run.id, exam_tab.choose(studio, ANN, run.id).picture)[3] != gr.skip()
+
+
 def test_a_run_that_trains_is_waited_for(hosted, corpus):
     studio, _ = hosted
     run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0, owner=ANN)

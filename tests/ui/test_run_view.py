@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from mlm_gui.core.config import RECIPES
+from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.services.limits import HOSTED
+from mlm_gui.services.runs import delete, finetune
 from mlm_gui.services.studio import Studio
-from mlm_gui.ui import run_view, runs_tab
+from mlm_gui.ui import app, run_view, runs_tab, training_tab
 from mlm_gui.ui.charts import MAX_POINTS, loss_chart
 from mlm_gui.ui.lapse import MAX_COLUMNS, lapse_poller, lapse_value
 
@@ -74,8 +75,40 @@ def test_on_a_hosted_server_components_answer_the_owner_only(tmp_path, corpus):
         assert poll({"run": run.id, "visitor": "a" * 32}) is not None
         for other in ("b" * 32, "", None):
             assert poll({"run": run.id, "visitor": other}) is None
+    for other in ("b" * 32, "", None, ["a" * 32], {}):
+        assert runs_tab.poller(studio)({"visitor": other}) == {"rows": [], "is_alive": False}
+        assert app.in_progress(studio, other) is None and training_tab.show(studio, other, run.id).live["empty"] == training_tab.GONE
+        assert app.list_models(studio, other, f"run:{run.id}").value == "starter"
+    assert runs_tab.poller(studio)({"visitor": "a" * 32})["rows"][0]["id"] == run.id and app.in_progress(studio, "a" * 32) is run
     assert runs_tab.refresh(studio, "b" * 32, {"chosen": [run.id]}).runs["rows"] == []
     assert len(runs_tab.refresh(studio, "a" * 32, {"chosen": [run.id]}).runs["rows"]) == 1
+
+
+def test_who_comes_without_a_run_is_shown_the_one_that_trains_before_those_that_wait_or_broke_off(studio, corpus):
+    old, paused, queued, running = (studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0) for _ in range(4))
+    written(old, 3, {"event": "finished", "step": 3, "reason": "done", "seconds": 1.0})
+    assert app.in_progress(studio, "") in (paused, queued, running)  # none of them has begun: interrupted
+    written(paused, 3, {"event": "paused", "step": 3, "seconds": 1.0})
+    with queued.queue_lock, running.queue_lock:
+        written(running, 3)
+        assert app.in_progress(studio, "") is running
+        written(running, 0, {"event": "finished", "step": 3, "reason": "done", "seconds": 1.0})
+        assert app.in_progress(studio, "") is queued
+    delete(queued)
+    assert app.in_progress(studio, "") is paused
+
+
+def test_a_run_names_the_one_it_came_from(studio, corpus, lm):
+    parent = studio.runs.create(corpus, "starter", TrainConfig(epochs=1, max_steps=1, tokens_per_step=128, evaluations=1), 0.1, 0, name="the first")
+    list(finetune(parent, lambda name: lm.copy()))
+    studio.runs.create(corpus, f"run:{parent.id}", RECIPES["quick"], 0.1, 0)
+
+    def models() -> set[str]:
+        return {row["cells"][1] for row in runs_tab.poller(studio)({"visitor": ""})["rows"]}
+
+    assert models() == {"starter", "run “the first”"}
+    parent.rename("another name")
+    assert models() == {"starter", "run “another name”"}
 
 
 @pytest.mark.parametrize(
