@@ -97,7 +97,9 @@ const hear = () => {
   });
 };
 
+let drawings = 0;
 const draw = async () => {
+  const mine = drawings += 1;   // while the library is on its way another figure may come: the last one is drawn
   const fig = (props.value || {}).fig;
   empty.hidden = Boolean(fig);
   help.hidden = !settings.help_text || !(fig || grows);
@@ -106,6 +108,7 @@ const draw = async () => {
   marks = [];
   if (!fig) { shown = null; if (window.Plotly) Plotly.purge(box); listening = false; legend.hidden = true; return; }
   const Plot = await plotly();
+  if (mine !== drawings) return;
   shown = quiet(fig);
   await Plot.react(box, resolve(shown.data), resolve(shown.layout), CONFIG);
   fillLegend(shown.data);

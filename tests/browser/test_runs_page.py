@@ -131,6 +131,26 @@ def test_the_empty_chart_speaks_before_the_drawing_library_is_there(open_page):
     assert page.evaluate("typeof Plotly") == "undefined"
 
 
+def test_of_runs_ticked_while_the_drawing_library_is_on_its_way_all_are_drawn(open_page, served, corpus):
+    _, studio = served
+    runs = [
+        studio.runs.create(corpus, "starter", TrainConfig(max_steps=2, tokens_per_step=256, evaluations=1), 0.1, 0, "", name)
+        for name in ("one", "two")
+    ]
+    for run in runs:
+        list(finetune(run, studio.models.load))
+    page, asked = open_page("/?tab=text"), []
+    page.route("**/plotly.min.js", lambda route: asked.append(route))
+    page.goto(page.url.replace("tab=text", "tab=runs"))
+    for number, run in enumerate(runs, 1):
+        page.locator(f"#runs-list tr[data-run='{run.id}'] input").click()
+        expect(page.locator("#runs-chart .numbers")).to_be_visible()
+        expect(page.locator("#runs-name input")).to_have_value("one" if number == 1 else "")
+    asked[0].continue_()
+    expect(page.locator("#runs-chart .legend li")).to_have_count(2)
+    assert page.evaluate("document.querySelector('#runs-chart .js-plotly-plot').data.length") == 4
+
+
 def test_the_list_of_runs_answers_to_the_keyboard_and_fits_a_phone(open_page, served, corpus):
     _, studio = served
     run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0, "", "a run of a name that is long enough to need two lines")
