@@ -4,6 +4,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from mlm_gui.core.blanks import BLANK
@@ -128,15 +129,16 @@ def test_readme_python_runs():
     assert len(printed[-1][0].guesses) == 3
 
 
-@pytest.mark.parametrize(
-    "sent", [None, 3, "x", [], {"indexes": "1"}, {"indexes": [-1, 10**9, True, "1", None, [1]]}, {"indexes": {}}, {"index": 1}, {}]
-)
-def test_a_click_on_a_word_that_is_not_there_changes_nothing(studio, sent):
-    import gradio as gr
-
-    words = playground_tab.words_of("The ___ is calm")
-    answer = playground_tab.toggle(studio, "", "", "", "The ___ is calm", words, None, 5, gr.EventData(None, sent))
-    assert [word["blank"] for word in answer.words["words"]] in ([False, True, False, False], [False, False, False, False])
+def test_another_sentence_is_laid_out_anew_and_hidden_words_stay_where_the_words_are_the_same(studio):
+    laid_out = playground_tab.words_of("The sea is calm", [False, True, False, False])
+    for same, hidden in (("The  sea is calm", [1]), ("The sea is calm!", []), ("The ___ is calm", [1])):
+        words, *answer = playground_tab.new_sentence(studio, "", "", None, same, laid_out, None, 3)
+        if same == "The  sea is calm":
+            assert words == gr.skip() and answer[2]["rows"]
+        else:
+            assert [at for at, word in enumerate(words["words"]) if word["blank"]] == hidden
+    for odd in (None, 3, {"words": 7}, {"words": [{"text": "The"}, 4, None, []]}):
+        assert playground_tab.new_sentence(studio, "", "", None, "The sea is calm", odd, None, 3)[0] == playground_tab.words_of("The sea is calm")
 
 
 def test_a_damaged_run_does_not_keep_the_page_from_opening(studio, corpus, lm):

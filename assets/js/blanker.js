@@ -1,13 +1,15 @@
-// A sentence of buttons: a click or Space asks the server to hide a word or to show it again; the new value redraws it.
+// A sentence of buttons: a click or Space hides a word or shows it again, here and at once; the server is told, and answers what the models make of it.
 const strip = find('.strip');
 strip.setAttribute('aria-label', settings.caption);
 const settle = rove(strip, () => {});
-const toggles = gather((indexes, turn) => trigger('toggle', {indexes, turn}));
 strip.addEventListener('click', event => {
   const word = event.target.closest('.chip');
   if (!word) return;
   word.focus();
-  toggles.add([...strip.children].indexOf(word));
+  const clicked = [...strip.children].indexOf(word);
+  props.value = {words: props.value.words.map((item, index) => index === clicked ? {...item, blank: !item.blank} : item)};
+  render();
+  trigger('toggle', {});
 });
 const render = () => {
   fill(strip, (props.value || {}).words || [], () => { const word = make('button', 'chip'); word.type = 'button'; word.tabIndex = -1; return word; }, (word, item) => {
@@ -18,7 +20,6 @@ const render = () => {
     word.title = item.blank ? 'Show this word again' : 'Hide this word';
   });
   settle();
-  toggles.answered((props.value || {}).turn);
 };
 watch('value', render);
 render();

@@ -29,7 +29,7 @@ from mlm_gui.ui.pill import pill as run_pill
 from mlm_gui.ui.run_view import pill_poller
 from mlm_gui.ui.session import build_questions, build_session
 from mlm_gui.ui.theme import STYLE, theme
-from mlm_gui.ui.wiring import on
+from mlm_gui.ui.wiring import INFERENCE, on
 
 log = logging.getLogger(__name__)
 TITLE = "MLM Studio"
@@ -74,10 +74,10 @@ def build(studio: Studio) -> gr.Blocks:
         filled = on(known.then, masking_tab.paragraph_text, studio, [session.text_id, masks.paragraph], masks.text)
         drawn = on(filled.then, masking_tab.draw, studio, masks.controls, masks.view, concurrency_id=masking_tab.DRAWING)
         for news in (known, *runs.changed):
-            on(news.then, training_tab.show, studio, [session.visitor, session.run_id], training.view)
+            training_tab.follow(studio, session, training.view, news.then)
         own = on(drawn.then, playground_tab.own_sentence, studio, [session.visitor, session.run_id, playground.sentence], playground.sentence)
         listed = on(own.then, playground_tab.refresh, studio, [session.visitor, *playground.chosen], playground.view)
-        on(listed.then, playground_tab.ask, studio, playground.question, playground.answer)
+        on(listed.then, playground_tab.ask, studio, playground.question, playground.answer, concurrency_id=INFERENCE)
         on(known.then, questions.recall, studio, asked_before, playground.past)
         on(runs.opened.then, playground_tab.refresh, studio, [session.visitor, *playground.chosen], playground.view)
         for news in (known, runs.opened):
@@ -99,9 +99,9 @@ def greet(studio: Studio, visitor: str, text_id: str, run_id: str, request: gr.R
     """Gives a new browser its id; `?run=` and `?tab=` in the address choose what is looked at."""
     visitor = visitor if isinstance(visitor, str) and ID.fullmatch(visitor) else new_id()
     asked = request.query_params
-    run = studio.visible(asked.get("run"), visitor) or studio.visible(run_id, visitor) or (None if run_id else in_progress(studio, visitor))
-    tab = asked.get("tab")
-    return visitor, run.id if run and run.id != run_id else gr.skip(), gr.Tabs(selected=tab) if tab in TABS else gr.skip()
+    run = studio.visible(asked.get("run"), visitor) or studio.visible(run_id, visitor) or in_progress(studio, visitor)
+    tab, shown = asked.get("tab"), run.id if run else ""
+    return visitor, gr.skip() if shown == run_id else shown, gr.Tabs(selected=tab) if tab in TABS else gr.skip()
 
 
 def in_progress(studio: Studio, visitor: str) -> Run | None:

@@ -12,8 +12,8 @@ TEMPLATE = '<div class="strip" role="toolbar" aria-orientation="horizontal"></di
 
 
 def blanker(label: str, **kw: Any) -> gr.HTML:
-    """Words as toggle buttons; a hidden one shows ____. Fires `toggle` with `{indexes, turn}`; nothing changes before the new value with that `turn` arrives.
+    """Words as toggle buttons; a hidden one shows ____. A click changes the value in the browser at once and fires `toggle`; the server reads the value.
 
-    value: `{"words": [{"text": str, "blank": bool}], "turn": int}`. The text of a blank is never written into the page. The indexes come from a browser: check them.
+    value: `{"words": [{"text": str, "blank": bool}]}`. The text of a blank is never written into the page. The value comes from a browser: check it.
     """
     return component("blanker", label, TEMPLATE, {"words": []}, **kw)

@@ -19,9 +19,8 @@ from mlm_gui.ui import closer_look, surprise_view
 from mlm_gui.ui.bars import bars
 from mlm_gui.ui.blanker import blanker
 from mlm_gui.ui.cautions import cautions
-from mlm_gui.ui.clicks import answer_to, clicked
 from mlm_gui.ui.pairs import ITS_OWN_BASE, called, guesses, pair, run_of
-from mlm_gui.ui.questions import FIRST_SENTENCE, blank_names, blanks_of, forget, question_of, remember, words_of
+from mlm_gui.ui.questions import FIRST_SENTENCE, are_words_of, blank_names, blanks_of, forget, question_of, remember, words_of
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.training_tab import TrainingTab, model_choices
 from mlm_gui.ui.wiring import INFERENCE, on
@@ -34,9 +33,8 @@ ROLES = ("Base", "Tuned")
 
 
 class Answer(NamedTuple):
-    """What a question changes."""
+    """What a question changes. Which words are hidden is not among it: that the browser alone decides, so that no late answer brings a hidden word back."""
 
-    words: gr.HTML
     which: gr.Radio
     warned: gr.HTML
     base: gr.HTML
@@ -87,7 +85,7 @@ def build(studio: Studio, session: Session, questions: gr.BrowserState, training
     with gr.Column(elem_classes="card"):
         moved = bars("What moved", value=nothing("What moved", "moved"), elem_id="compare-moved")
 
-    answer = Answer(words, which, warned, base, tuned, moved)
+    answer = Answer(which, warned, base, tuned, moved)
     models = [session.visitor, view.base, view.tuned]
     question = [*models, sentence, words, which, top]
     closer_look.build(studio, question)
@@ -95,8 +93,8 @@ def build(studio: Studio, session: Session, questions: gr.BrowserState, training
     past, forget_all = history_row()
 
     busy = {"concurrency_id": INFERENCE, "trigger_mode": "always_last"}
-    on(sentence.change, new_sentence, studio, [*models, sentence, top], answer, **busy)
-    toggled = on(words.toggle, toggle, studio, question, answer, concurrency_id=INFERENCE, trigger_mode="multiple")
+    on(sentence.change, new_sentence, studio, question, [words, *answer], **busy)
+    toggled = on(words.toggle, ask, studio, question, answer, **busy)
     on(which.input, ask, studio, question, answer, **busy)
     on(top.release, ask, studio, question, answer, **busy)
     on(view.base.change, ask, studio, question, answer, **busy)
@@ -201,32 +199,25 @@ def choose(studio: Studio, visitor: str, tuned: str | None) -> gr.DownloadButton
     return gr.DownloadButton(value=str(export_zip(run, studio.home / "exports")), interactive=True)
 
 
-def new_sentence(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, top: float) -> Answer:
-    """Another sentence was typed: its words are laid out anew."""
-    return ask(studio, visitor, base, tuned, sentence, words_of(sentence), None, top)
-
-
-def toggle(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, words: dict, which: str, top: float, event: gr.EventData) -> Answer:
-    """Words were clicked: each becomes a blank, or comes back."""
-    blanks = blanks_of(sentence, words)
-    for index in clicked(event):
-        if index < len(blanks):
-            blanks[index] = not blanks[index]
-    answer = ask(studio, visitor, base, tuned, sentence, words_of(sentence, blanks), which, top)
-    return answer._replace(words=answer_to(event, answer.words))
+def new_sentence(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, words: dict, which: str | None, top: float) -> tuple:
+    """Another sentence was typed: its words are laid out anew, unless they are the words that are there."""
+    if are_words_of(sentence, words):
+        return gr.skip(), *ask(studio, visitor, base, tuned, sentence, words, which, top)
+    words = words_of(sentence)
+    return words, *ask(studio, visitor, base, tuned, sentence, words, None, top)
 
 
 def ask(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, words: dict, which: str | None, top: float) -> Answer:
     """Both models' guesses for the chosen blank, what moved, and what to keep in mind."""
     blanks = blanks_of(sentence, words)
-    view, num_blanks = words_of(sentence, blanks), sum(blanks)
+    num_blanks = sum(blanks)
     numbers = blank_names(num_blanks)
     place = numbers.index(which) if which in numbers else 0
     radio = gr.Radio(numbers, value=numbers[place] if numbers else None, visible=num_blanks > 1)
     if not num_blanks:
         empty = "Hide a word: click it, or write ___ in the sentence."
         return Answer(
-            view, radio, {"cautions": []}, nothing("Base", "base", empty), nothing("Tuned", "tuned", empty), nothing("What moved", "moved", empty)
+            radio, {"cautions": []}, nothing("Base", "base", empty), nothing("Tuned", "tuned", empty), nothing("What moved", "moved", empty)
         )
     question, top = question_of(sentence, blanks), checks.whole("The number of guesses", top, 1, 20)
     base_name, tuned_name = pair(studio, visitor, base, tuned)
@@ -235,7 +226,6 @@ def ask(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, word
         waiting = "Train a model first; its guesses appear here."
         filled = studio.models.fill(base_name, question, top)
         return Answer(
-            view,
             radio,
             {"cautions": []},
             guesses(title, "base", filled[place]),
@@ -244,7 +234,6 @@ def ask(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, word
         )
     both = studio.models.compare(base_name, tuned_name, question, top)
     return Answer(
-        view,
         radio,
         {"cautions": cautions_of(studio, visitor, tuned_name, sentence, both.by_words)},
         guesses(title, "base", both.base[place]),

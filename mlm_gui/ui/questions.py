@@ -36,6 +36,13 @@ def blanks_of(sentence: str, words: object) -> list[bool]:
     return [bool(word.get("blank")) if isinstance(word, dict) else False for word in given]
 
 
+def are_words_of(sentence: str, words: object) -> bool:
+    """Whether what the browser shows are the words of this sentence, whichever of them are hidden."""
+    given = words.get("words") if isinstance(words, dict) else None
+    shown = [word.get("text") if isinstance(word, dict) else None for word in given] if isinstance(given, list) else []
+    return shown == [word["text"] for word in words_of(sentence)["words"]]
+
+
 def question_of(sentence: str, blanks: list[bool]) -> str:
     """The sentence with [MASK] for every blank. Raises UserError when it is too long to be shown word by word."""
     found = list(WORD.finditer(sentence[: MAX_CHARACTERS + 1]))

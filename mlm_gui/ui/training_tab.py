@@ -1,6 +1,7 @@
 """Tab 3, Train: choose a model and a recipe, check, start, watch the loss fall; pause, go on, take one step, stop and keep."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import NamedTuple
 
 import gradio as gr
@@ -97,8 +98,16 @@ def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> Tra
     on(measured.then, check_first, studio, [*wanted, *settings], forecast, concurrency_limit=None)
     for button, handler in zip(buttons, (pause_run, go_on, one_step, stop_run), strict=True):
         on(button.click, handler, studio, [session.visitor, session.run_id], view)
-    news = [on(event, show, studio, [session.visitor, session.run_id], view, trigger_mode="multiple") for event in (*watchers(live), *watchers(pill))]
+    news = [follow(studio, session, view, event, trigger_mode="multiple") for event in (*watchers(live), *watchers(pill))]
     return TrainingTab(view, model, news[-2], news[-1])
+
+
+def follow(studio: Studio, session: Session, view: TrainingView, event: Callable, **options: str):
+    """Shows the page's run anew at `event`. Another one may be started or opened meanwhile and be shown before this answer comes: then that one is shown again."""
+    _, *parts = view  # which run is looked at is not its to say
+    shown = on(event, show, studio, [session.visitor, session.run_id], parts, **options)
+    on(shown.then, correct, studio, [session.visitor, session.run_id, view.pill], parts)
+    return shown
 
 
 def watchers(part: gr.HTML) -> tuple:
@@ -223,9 +232,15 @@ def elsewhere() -> UserError:
     return UserError("This run was not changed.", "Another program trains it.", "Stop it there, with Ctrl-C.")
 
 
-def show(studio: Studio, visitor: str, run_id: str) -> TrainingView:
-    """The view of a run, or that it is gone; nothing changes where there never was one, as on a first visit."""
+def show(studio: Studio, visitor: str, run_id: str) -> tuple:
+    """The parts of the view of a run, or that it is gone; nothing changes where there never was one, as on a first visit."""
     run = studio.visible(run_id, visitor)
     if run:
-        return view_of(studio, run, visitor)
-    return view_of_none(GONE) if run_id else TrainingView(*[gr.skip()] * len(TrainingView._fields))
+        return view_of(studio, run, visitor)[1:]
+    return view_of_none(GONE)[1:] if run_id else (gr.skip(),) * len(TrainingView._fields[1:])
+
+
+def correct(studio: Studio, visitor: str, run_id: str, pill: object) -> tuple:
+    """The view of the run that is looked at, where another one is shown; else nothing changes."""
+    is_other = isinstance(pill, dict) and pill.get("run") != run_id and studio.visible(run_id, visitor) is not None
+    return show(studio, visitor, run_id if is_other else "")

@@ -1,6 +1,7 @@
 """The whole job in a real browser: bring a text, see the masks, train and watch, reload in the middle, compare, take the model away."""
 
 import re
+import threading
 import zipfile
 
 from playwright.sync_api import expect
@@ -153,6 +154,29 @@ def test_clicking_words_hides_them_and_brings_them_back(page):
     expect(words.nth(1)).to_have_attribute("aria-pressed", "false")
     words.nth(3).click()
     expect(page.locator("#compare-base")).to_contain_text("Hide a word")
+
+
+def test_no_late_answer_brings_a_hidden_word_back(page, served, monkeypatch):
+    _, studio = served
+    page.click("#tab-compare-button")
+    page.fill("#compare-sentence textarea", "The sea is calm")
+    words = page.locator("#compare-words button")
+    expect(words).to_have_count(4)
+    let_go, asking = threading.Event(), studio.models._asking
+
+    def late(*names):
+        let_go.wait(60)
+        return asking(*names)
+
+    monkeypatch.setattr(studio.models, "_asking", late)
+    for number in (1, 3):  # hidden at once, while the answers are still awaited
+        words.nth(number).click()
+        expect(words.nth(number)).to_have_attribute("aria-pressed", "true", timeout=5000)
+    let_go.set()
+    expect(page.locator("#compare-which input")).to_have_count(2)
+    expect(page.locator("#compare-base li")).to_have_count(5)
+    for number in (1, 3):
+        expect(words.nth(number)).to_have_attribute("aria-pressed", "true")
 
 
 HOSTILE = "<img src=x onerror=window.hit=1> ${window.hit=2} {{value}} <b>bold</b> ___"

@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import re
 import socket
+import threading
 import urllib.request
 
 import pytest
@@ -14,6 +15,7 @@ from mlm_gui.__main__ import main
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.services.runs import finetune
 from mlm_gui.services.studio import Studio
+from mlm_gui.ui import training_tab
 
 PLOT = "document.querySelector('#train-chart .js-plotly-plot')"
 STEPS = f"{PLOT}?.data?.[0]?.x ?? []"
@@ -24,6 +26,15 @@ def begin(page, **settings):
     page.click("#tab-train-button")
     choose_settings(page, tokens_per_step=1024, **settings)  # long enough, and fewer steps than points in a line
     page.click("#train-start")
+
+
+def wait_until(page, is_so):
+    """The server has come as far; the browser goes on meanwhile."""
+    for _ in range(1500):
+        if is_so():
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError("waited 30 seconds")
 
 
 def test_pause_takes_one_step_and_goes_on_and_zoom_stays(page, held):
@@ -56,6 +67,37 @@ def test_a_run_stands_in_the_queue_and_can_leave_it(page, served, held, corpus):
     expect(page.locator("#train-stop")).to_have_text("Leave the queue")
     page.click("#train-stop")
     expect(page.locator("#train-chart .note")).to_contain_text("Stopped")
+
+
+def test_news_of_one_run_that_come_late_do_not_cover_the_run_started_meanwhile(page, served, held, corpus, monkeypatch):
+    _, studio = served
+    begin(page, max_steps=6)
+    wait_for_fifth_step(page)
+    first, let_go, looks, view_of = studio.runs.all()[0], threading.Event(), [], training_tab.view_of
+
+    def late(studio, run, visitor=""):
+        looks.append(run)
+        if run is first and run.state == "finished":
+            let_go.wait(60)
+        return view_of(studio, run, visitor)
+
+    monkeypatch.setattr(training_tab, "view_of", late)
+    held.set()
+    expect(page.locator("#pill")).to_contain_text("finished")
+    wait_until(page, lambda: first in looks)
+    held.clear()
+    choose_settings(page, max_steps=7)
+    page.click("#train-start")
+    expect(page.locator("#pill")).to_contain_text("of 7")
+    second, seen = studio.runs.all()[0], len(looks)
+    let_go.set()
+    wait_until(page, lambda: second in looks[seen:])  # the late news were shown, and then put right
+    expect(page.locator("#pill")).to_contain_text("step 5 of 7")
+    expect(page.locator("#train-chart .note")).to_contain_text("5 of 7 steps")
+    expect(page.locator("#train-stop")).to_be_enabled()
+    held.set()
+    expect(page.locator("#pill")).to_contain_text("finished")
+    expect(page.locator("#train-chart .note")).to_contain_text("7 steps")
 
 
 def test_a_run_that_ends_while_another_tab_is_looked_at_is_there_everywhere(open_page, served, held):

@@ -77,7 +77,7 @@ def test_on_a_hosted_server_components_answer_the_owner_only(tmp_path, corpus):
             assert poll({"run": run.id, "visitor": other}) is None
     for other in ("b" * 32, "", None, ["a" * 32], {}):
         assert runs_tab.poller(studio)({"visitor": other}) == {"rows": [], "is_alive": False}
-        assert app.in_progress(studio, other) is None and training_tab.show(studio, other, run.id).live["empty"] == training_tab.GONE
+        assert app.in_progress(studio, other) is None and training_tab.show(studio, other, run.id)[0]["empty"] == training_tab.GONE
         assert app.list_models(studio, other, f"run:{run.id}").value == "starter"
     assert runs_tab.poller(studio)({"visitor": "a" * 32})["rows"][0]["id"] == run.id and app.in_progress(studio, "a" * 32) is run
     assert runs_tab.refresh(studio, "b" * 32, {"chosen": [run.id]}).runs["rows"] == []
