@@ -65,12 +65,29 @@ def served(tmp_path_factory):
 
 
 DESK = {"width": 1200, "height": 900}
+FRAMES = """() => new Promise(done => {
+    const frame = left => left ? requestAnimationFrame(() => frame(left - 1)) : done();
+    frame(3);
+    setTimeout(done, 500);
+})"""
+
+
+def patient(tab):
+    """The tab, whose clicks let three frames pass: Gradio gives what a tab or an accordion holds its first values one frame after showing it, over what was typed by then."""
+    click = tab.click
+
+    def clicked(*arguments, **options):
+        click(*arguments, **options)
+        tab.evaluate(FRAMES)
+
+    tab.click = clicked
+    return tab
 
 
 @pytest.fixture(scope="session")
 def warm(browser):
     """A browser tab that is kept: only the first test waits until all of Gradio's scripts are fetched and compiled."""
-    return browser.new_context(viewport=DESK).new_page()
+    return patient(browser.new_context(viewport=DESK).new_page())
 
 
 @pytest.fixture
@@ -91,7 +108,7 @@ def open_page(browser, warm, served):
         tab.on("request", on_request)
 
     def opened(path="/", viewport=DESK):
-        tab = browser.new_context().new_page() if tabs else warm
+        tab = patient(browser.new_context().new_page()) if tabs else warm
         tabs.append(tab)
         tab.goto(f"{url}/theme.css")  # leaves the page of the test before, which could still write
         tab.context.new_cdp_session(tab).send("Storage.clearDataForOrigin", {"origin": url, "storageTypes": "all"})
