@@ -1,6 +1,7 @@
 """What the page is made of, checked without a browser."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -139,6 +140,19 @@ def test_another_sentence_is_laid_out_anew_and_hidden_words_stay_where_the_words
             assert [at for at, word in enumerate(words["words"]) if word["blank"]] == hidden
     for odd in (None, 3, {"words": 7}, {"words": [{"text": "The"}, 4, None, []]}):
         assert playground_tab.new_sentence(studio, "", "", None, "The sea is calm", odd, None, 3)[0] == playground_tab.words_of("The sea is calm")
+
+
+def test_guesses_that_answer_another_question_than_the_page_asks_are_fetched_anew(studio):
+    page = ["", "", None, "The ___ is calm", playground_tab.words_of("The ___ is calm"), None, 3]
+    answer = playground_tab.ask(studio, *page)
+    shown = json.loads(json.dumps(answer.base))
+    assert all(part == gr.skip() for part in playground_tab.agree(studio, *page, shown))
+    assert playground_tab.agree(studio, *page[:-1], 4.0, shown).base != answer.base
+    hidden_too = playground_tab.words_of(page[3], [True, True, False, False])
+    again = playground_tab.agree(studio, *page[:4], hidden_too, "blank 2", 3, shown)
+    assert again.base["asked"] == ["", None, "[MASK] [MASK] is calm", 2, 1, 3] and again.which.visible is True
+    for odd in (None, 3, [], {}, {"asked": "x"}, {"asked": [page]}):
+        assert playground_tab.agree(studio, *page, odd).base == answer.base
 
 
 def test_a_damaged_run_does_not_keep_the_page_from_opening(studio, corpus, lm):

@@ -29,7 +29,7 @@ from mlm_gui.ui.pill import pill as run_pill
 from mlm_gui.ui.run_view import pill_poller
 from mlm_gui.ui.session import build_questions, build_session
 from mlm_gui.ui.theme import STYLE, theme
-from mlm_gui.ui.wiring import INFERENCE, on
+from mlm_gui.ui.wiring import on
 
 log = logging.getLogger(__name__)
 TITLE = "MLM Studio"
@@ -77,7 +77,7 @@ def build(studio: Studio) -> gr.Blocks:
             training_tab.follow(studio, session, training.view, news.then)
         own = on(drawn.then, playground_tab.own_sentence, studio, [session.visitor, session.run_id, playground.sentence], playground.sentence)
         listed = on(own.then, playground_tab.refresh, studio, [session.visitor, *playground.chosen], playground.view)
-        on(listed.then, playground_tab.ask, studio, playground.question, playground.answer, concurrency_id=INFERENCE)
+        playground_tab.asking(studio, listed.then, playground.question, playground.answer)
         on(known.then, questions.recall, studio, asked_before, playground.past)
         on(runs.opened.then, playground_tab.refresh, studio, [session.visitor, *playground.chosen], playground.view)
         for news in (known, runs.opened):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
@@ -42,6 +43,29 @@ class Answer(NamedTuple):
     moved: gr.HTML
 
 
+class Asked(NamedTuple):
+    """A question to both models, by which an answer is told from an earlier one."""
+
+    base: str | None
+    tuned: str | None
+    question: str
+    """With [MASK] for every blank."""
+    num_blanks: int
+    place: int
+    """Of the blank whose guesses are shown, the first one 0."""
+    top: int
+    """How many guesses are shown."""
+
+    @classmethod
+    def of(cls, base: object, tuned: object, sentence: str, words: object, which: object, top: object) -> Asked:
+        """What the page's values ask. Raises UserError for what cannot be asked."""
+        blanks = blanks_of(sentence, words)
+        names = blank_names(sum(blanks))
+        place = names.index(which) if which in names else 0
+        models = (name if isinstance(name, str) else None for name in (base, tuned))
+        return cls(*models, question_of(sentence, blanks), len(names), place, checks.whole("The number of guesses", top, 1, 20))
+
+
 class PlaygroundView(NamedTuple):
     """What another list of runs changes."""
 
@@ -75,7 +99,7 @@ def build(studio: Studio, session: Session, questions: gr.BrowserState, training
             elem_id="compare-sentence",
         )
         words = blanker("Click a word to hide it", value=words_of(FIRST_SENTENCE), elem_id="compare-words")
-        which = gr.Radio(blank_names(MAX_BLANKS), label="blank", visible=False, elem_id="compare-which")
+        which = gr.Radio(blank_names(MAX_BLANKS), label="blank", visible="hidden", elem_id="compare-which")
     warned = cautions("Keep in mind", elem_id="compare-cautions")
     with gr.Row(elem_classes="two"):
         with gr.Column(elem_classes="card", min_width=300):
@@ -92,23 +116,27 @@ def build(studio: Studio, session: Session, questions: gr.BrowserState, training
     surprise_view.build(studio, session, models)
     past, forget_all = history_row()
 
-    busy = {"concurrency_id": INFERENCE, "trigger_mode": "always_last"}
-    on(sentence.change, new_sentence, studio, question, [words, *answer], **busy)
-    toggled = on(words.toggle, ask, studio, question, answer, **busy)
-    on(which.input, ask, studio, question, answer, **busy)
-    on(top.release, ask, studio, question, answer, **busy)
-    on(view.base.change, ask, studio, question, answer, **busy)
+    asking(studio, sentence.change, question, answer, new_sentence, words)
+    toggled = asking(studio, words.toggle, question, answer)
     chosen = on(view.tuned.change, choose, studio, [session.visitor, view.tuned], view.download)
-    on(chosen.then, ask, studio, question, answer, **busy)
+    for event in (which.input, top.release, view.base.change, chosen.then):
+        asking(studio, event, question, answer)
     chosen = [session.run_id, view.base, view.tuned]
     told = on(training.finished.then, own_sentence, studio, [session.visitor, session.run_id, sentence], sentence)
-    on(on(told.then, refresh, studio, [session.visitor, *chosen], view).then, ask, studio, question, answer, **busy)
+    asking(studio, on(told.then, refresh, studio, [session.visitor, *chosen], view).then, question, answer)
     on(tab.select, look_again, studio, [session.visitor, view.base, view.tuned, base, tuned], [*view, base, tuned])
     for asked in (sentence.blur, sentence.submit, toggled.then):
         on(asked, remember, studio, [questions, sentence, words], [questions, past])
     on(past.input, ask_again, studio, past, sentence)
     on(forget_all.click, forget, studio, None, [questions, past])
     return PlaygroundTab(view, answer, question, past, chosen, sentence)
+
+
+def asking(studio: Studio, event: Callable, question: list, answer: Answer, handler: Callable | None = None, *changed: gr.components.Component):
+    """Has `event` put the question on the page to both models."""
+    answered = on(event, handler or ask, studio, question, [*changed, *answer], concurrency_id=INFERENCE, trigger_mode="always_last")
+    on(answered.success, agree, studio, [*question, answer.base], answer, concurrency_id=INFERENCE)
+    return answered
 
 
 def models_row() -> tuple[PlaygroundView, gr.Slider]:
@@ -209,17 +237,28 @@ def new_sentence(studio: Studio, visitor: str, base: str, tuned: str, sentence: 
 
 def ask(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, words: dict, which: str | None, top: float) -> Answer:
     """Both models' guesses for the chosen blank, what moved, and what to keep in mind."""
-    blanks = blanks_of(sentence, words)
-    num_blanks = sum(blanks)
+    asked = Asked.of(base, tuned, sentence, words, which, top)
+    answer = _answer(studio, visitor, asked, sentence)
+    return answer._replace(base={**answer.base, "asked": list(asked)})
+
+
+def agree(studio: Studio, visitor: str, base: str, tuned: str, sentence: str, words: dict, which: str | None, top: float, shown: object) -> Answer:
+    """Questions can overtake each other on their way: where the guesses that are shown answer another one than the page asks, it is put again."""
+    asked = Asked.of(base, tuned, sentence, words, which, top)
+    if isinstance(shown, dict) and shown.get("asked") == list(asked):
+        return Answer(*[gr.skip()] * len(Answer._fields))
+    return ask(studio, visitor, base, tuned, sentence, words, which, top)
+
+
+def _answer(studio: Studio, visitor: str, asked: Asked, sentence: str) -> Answer:
+    base, tuned, question, num_blanks, place, top = asked
     numbers = blank_names(num_blanks)
-    place = numbers.index(which) if which in numbers else 0
-    radio = gr.Radio(numbers, value=numbers[place] if numbers else None, visible=num_blanks > 1)
+    radio = gr.Radio(numbers, value=numbers[place] if numbers else None, visible=True if num_blanks > 1 else "hidden")
     if not num_blanks:
         empty = "Hide a word: click it, or write ___ in the sentence."
         return Answer(
             radio, {"cautions": []}, nothing("Base", "base", empty), nothing("Tuned", "tuned", empty), nothing("What moved", "moved", empty)
         )
-    question, top = question_of(sentence, blanks), checks.whole("The number of guesses", top, 1, 20)
     base_name, tuned_name = pair(studio, visitor, base, tuned)
     title = title_of(studio, visitor, "Base", base_name)
     if tuned_name is None:

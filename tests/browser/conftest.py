@@ -67,13 +67,13 @@ def served(tmp_path_factory):
 DESK = {"width": 1200, "height": 900}
 FRAMES = """() => new Promise(done => {
     const frame = left => left ? requestAnimationFrame(() => frame(left - 1)) : done();
-    frame(3);
+    frame(2);
     setTimeout(done, 500);
 })"""
 
 
 def patient(tab):
-    """The tab, whose clicks let three frames pass: Gradio gives what a tab or an accordion holds its first values one frame after showing it, over what was typed by then."""
+    """The tab, whose clicks let two frames pass: Gradio gives what a tab or an accordion holds its first values one frame after showing it, over what was typed by then."""
     click = tab.click
 
     def clicked(*arguments, **options):

@@ -71,33 +71,31 @@ def test_a_run_stands_in_the_queue_and_can_leave_it(page, served, held, corpus):
 
 def test_news_of_one_run_that_come_late_do_not_cover_the_run_started_meanwhile(page, served, held, corpus, monkeypatch):
     _, studio = served
-    begin(page, max_steps=6)
+    begin(page, max_steps=8)
     wait_for_fifth_step(page)
     first, let_go, looks, view_of = studio.runs.all()[0], threading.Event(), [], training_tab.view_of
 
     def late(studio, run, visitor=""):
         looks.append(run)
-        if run is first and run.state == "finished":
+        if run is first and run.state == "paused":
             let_go.wait(60)
         return view_of(studio, run, visitor)
 
+    page.click("#train-pause")
     monkeypatch.setattr(training_tab, "view_of", late)
     held.set()
-    expect(page.locator("#pill")).to_contain_text("finished")
+    expect(page.locator("#pill")).to_contain_text("paused")
     wait_until(page, lambda: first in looks)
     held.clear()
-    choose_settings(page, max_steps=7)
+    choose_settings(page, max_steps=9)
     page.click("#train-start")
-    expect(page.locator("#pill")).to_contain_text("of 7")
+    expect(page.locator("#pill")).to_contain_text("step 5 of 9")
     second, seen = studio.runs.all()[0], len(looks)
     let_go.set()
     wait_until(page, lambda: second in looks[seen:])  # the late news were shown, and then put right
-    expect(page.locator("#pill")).to_contain_text("step 5 of 7")
-    expect(page.locator("#train-chart .note")).to_contain_text("5 of 7 steps")
-    expect(page.locator("#train-stop")).to_be_enabled()
-    held.set()
-    expect(page.locator("#pill")).to_contain_text("finished")
-    expect(page.locator("#train-chart .note")).to_contain_text("7 steps")
+    expect(page.locator("#pill")).to_contain_text("step 5 of 9")
+    expect(page.locator("#train-chart .note")).to_contain_text("Training: 5 of 9 steps")
+    expect(page.locator("#train-pause")).to_be_enabled()
 
 
 def test_a_run_that_ends_while_another_tab_is_looked_at_is_there_everywhere(open_page, served, held):

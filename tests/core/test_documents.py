@@ -164,17 +164,17 @@ def test_undecodable_utf_16_does_not_raise(tmp_path):
 
 
 def test_reading_takes_time_in_proportion_to_the_text():
-    """A text four times as long takes about four times as long, not sixteen."""
+    """A text thirty times as long takes about thirty times as long, not nine hundred: counted in the processor's time, and far from either."""
     import time
 
     def seconds(blocks: int) -> float:
         text = "\r\n\r\n".join(f"Block {number} stands here\r\nwrapped in two lines." for number in range(blocks))
-        began = time.perf_counter()
+        began = time.process_time()
         assert len(Corpus.from_text(text).paragraphs) == blocks
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     seconds(100)
-    assert min(seconds(4_000) for _ in range(2)) < 8 * min(seconds(1_000) for _ in range(3))
+    assert min(seconds(30_000) for _ in range(2)) < 200 * min(seconds(1_000) for _ in range(3))
 
 
 def test_nothing_is_lost_on_the_way_in(sample_path, corpus):
