@@ -21,6 +21,8 @@ DRAWING = "drawing"
 """The concurrency id of everything that draws: answers come in the order of the questions, so that no earlier draw covers a later one."""
 FOLLOWING_SECONDS = 2.0
 """Between two looks at the run whose next batch is shown."""
+STAY = "() => false"
+"""A step that is chosen by hand ends the following, in the browser and at once: the next look at the run must not take the step back."""
 
 
 class MaskingTab(NamedTuple):
@@ -76,7 +78,7 @@ def build(studio: Studio, session: Session, page: gr.Tab) -> MaskingTab:
         (later.click, later_sequence, [session.visitor, session.run_id, step, sequence], [step, sequence, follows]),
     ):
         on(on(event, handler, studio, inputs, changed).success, draw, studio, tab.controls, view, concurrency_id=DRAWING)
-    on(step.input, stay, studio, None, follows)
+    step.input(None, None, follows, js=STAY, show_progress="hidden", show_progress_on=[], api_visibility="private")
     followed = [clock, upcoming, step, sequence, *view]
     for event in (clock.tick, follows.input, page.select):
         on(event, follow, studio, tab.controls, followed, concurrency_id=DRAWING)
@@ -105,11 +107,6 @@ def _wire_draws(studio: Studio, tab: MaskingTab, asked: Asked) -> None:
         on(event, handler, studio, tab.controls, tab.view, trigger_mode="always_last", concurrency_id=DRAWING)
     # a later one would carry the first one's clicks
     on(tab.view.tokens.pick, pick, studio, tab.controls, tab.view, trigger_mode="multiple", concurrency_id=DRAWING)
-
-
-def stay(studio: Studio) -> bool:
-    """A step was chosen by hand: the run is no longer followed."""
-    return False
 
 
 def follow(studio: Studio, *values) -> tuple:

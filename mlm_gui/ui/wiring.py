@@ -38,7 +38,7 @@ def on(event: Callable, handler: Callable, studio: Any, inputs: Any = None, outp
     guarded.__name__ = handler.__name__
     guarded.__signature__ = inspect.Signature(parameters)
     guarded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters if parameter.annotation is not parameter.empty}
-    return event(guarded, inputs, outputs, **{"show_progress": "hidden", "api_visibility": "private", **options})
+    return event(guarded, inputs, outputs, **{"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private", **options})
 
 
 def notice(error: UserError) -> gr.Error:
