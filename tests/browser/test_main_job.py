@@ -74,6 +74,7 @@ def test_a_person_teaches_the_starter_a_text_and_takes_the_model_away(page, serv
 
     page.click("#tab-compare-button")
     page.fill("#compare-sentence textarea", "Leave the pods on the ___ until they rattle.")
+    expect(page.locator("#compare-tuned h3")).to_contain_text("24 steps")  # until the run's end is told, the tuned model is the one of an earlier run
     expect(page.locator("#compare-words")).to_contain_text("rattle")  # words and guesses arrive together
     for side in ("base", "tuned"):
         expect(page.locator(f"#compare-{side} li")).to_have_count(5)
@@ -91,7 +92,7 @@ def test_a_person_teaches_the_starter_a_text_and_takes_the_model_away(page, serv
     (folder,) = (tmp_path / "taken").iterdir()
     assert AutoModelForMaskedLM.from_pretrained(folder).config.vocab_size == len(AutoTokenizer.from_pretrained(folder))
     best = fill(MaskedLM.load(folder), "Leave the pods on the ___ until they rattle.", 1)[0].guesses[0]
-    assert best.token in guesses[1][0]
+    expect(page.locator("#compare-tuned li").first).to_contain_text(best.token)
 
 
 def test_a_double_click_starts_one_run_which_two_tabs_see_and_stop_keeps_its_model(page, served, held):
