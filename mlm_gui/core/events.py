@@ -1,14 +1,19 @@
-"""What a run says while it goes: frozen values that pickle, print, and go to disk as one JSON line each."""
+"""What a run reports while it trains: frozen values that pickle, print, and go to disk as one JSON line each.
+
+Each class names its `kind`, the word under "event" in that line. A class may be renamed; its kind stays, since old runs are read by it.
+"""
 
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
 class Started:
     """The run is about to take its first step."""
 
+    kind: ClassVar[str] = "started"
     total_steps: int
     epochs: int
     num_train_tokens: int
@@ -26,6 +31,7 @@ class Started:
 class Resumed:
     """The run goes on from a checkpoint: whatever was said of later steps is void."""
 
+    kind: ClassVar[str] = "resumed"
     step: int
     total_steps: int
     seconds: float
@@ -36,6 +42,7 @@ class Resumed:
 class Stepped:
     """One step of the optimiser is done."""
 
+    kind: ClassVar[str] = "stepped"
     step: int
     epoch: float
     """Passes over the text so far."""
@@ -52,6 +59,7 @@ class Stepped:
 class Evaluated:
     """The held-out text, of a long one a fixed random part, was scored on its fixed masks."""
 
+    kind: ClassVar[str] = "evaluated"
     step: int
     loss: float
     perplexity: float
@@ -65,6 +73,7 @@ class Evaluated:
 class Probed:
     """The pinned sentences were asked again; see `core.probes`."""
 
+    kind: ClassVar[str] = "probed"
     step: int
     answers: list
     """For each sentence up to five [token, probability], most probable first."""
@@ -79,6 +88,7 @@ class Probed:
 class Shrunk:
     """Memory ran out: from this step on, each step is computed in more parts. The gradient stays the same."""
 
+    kind: ClassVar[str] = "shrunk"
     step: int
     parts: int
 
@@ -87,6 +97,7 @@ class Shrunk:
 class Checkpointed:
     """What a run needs to go on from this step is on the disk, whole."""
 
+    kind: ClassVar[str] = "checkpointed"
     step: int
     seconds: float
     """Training time up to that step."""
@@ -97,6 +108,7 @@ class Checkpointed:
 class PassedOver:
     """A damaged checkpoint was not used; an older one was, or the run began again."""
 
+    kind: ClassVar[str] = "passedover"
     why: str
 
 
@@ -104,6 +116,7 @@ class PassedOver:
 class Queued:
     """A run that had begun waits for its turn again."""
 
+    kind: ClassVar[str] = "queued"
     step: int
 
 
@@ -111,6 +124,7 @@ class Queued:
 class Paused:
     """The run left the device and goes on from its checkpoint when it is told to."""
 
+    kind: ClassVar[str] = "paused"
     step: int
     seconds: float
     what: str = ""
@@ -123,6 +137,7 @@ class Paused:
 class Saved:
     """The model was written."""
 
+    kind: ClassVar[str] = "saved"
     step: int
     folder: str
 
@@ -131,6 +146,7 @@ class Saved:
 class Examined:
     """The run has sat its exam; the whole report is in the run's folder."""
 
+    kind: ClassVar[str] = "examined"
     verdict: str
     sentence: str
     base_loss: float
@@ -149,6 +165,7 @@ class Examined:
 class Finished:
     """The last event of a run that ended as it should."""
 
+    kind: ClassVar[str] = "finished"
     step: int
     reason: str
     """"done", "stopped", or "early": the held-out loss had stopped falling."""
@@ -159,6 +176,7 @@ class Finished:
 class Failed:
     """The last event of a run that could not go on, in the three sentences of a UserError."""
 
+    kind: ClassVar[str] = "failed"
     what: str
     why: str
     do: str
@@ -169,7 +187,7 @@ Event = Started | Resumed | Stepped | Evaluated | Probed | Shrunk | Checkpointed
 
 def as_record(event: Event) -> dict:
     """The event as plain values for one JSON line; its kind stands under "event"."""
-    return {"event": type(event).__name__.lower(), **dataclasses.asdict(event)}
+    return {"event": event.kind, **dataclasses.asdict(event)}
 
 
 def from_record(record: dict) -> Event:
@@ -186,4 +204,4 @@ def from_record(record: dict) -> Event:
     return event
 
 
-_KINDS = {kind.__name__.lower(): kind for kind in Event.__args__}
+_KINDS = {each.kind: each for each in Event.__args__}

@@ -82,7 +82,14 @@ class Training:
         """Parts each step is computed in, on each process."""
         self.best_loss, self.best_step = math.inf, 0
         """The lowest loss on the held-out text so far, and when it was seen."""
-        self._seconds, self._scored, self._worse, self._timed_seconds, self._timed_tokens = 0.0, -1, 0, 0.0, 0
+        self.training_seconds = 0.0
+        """Time spent in training up to the last event; see `seconds`."""
+        self.scored_step = -1
+        """The step at which the held-out text was last scored; -1 before the first time."""
+        self.evaluations_without_best = 0
+        """Evaluations since the best one."""
+        self.timed_seconds, self.timed_tokens = 0.0, 0
+        """Seconds and real tokens of all steps but the first, for the speed."""
 
     def events(self) -> Iterator[Event]:
         """Started (or Resumed), Evaluated before the first step, then Stepped and Evaluated in turn.
@@ -94,7 +101,7 @@ class Training:
         while True:
             self._began = time.monotonic()
             event = next(events, None)
-            self._seconds, self._began = self.seconds, None
+            self.training_seconds, self._began = self.seconds, None
             if event is None:
                 return
             yield event
@@ -102,11 +109,11 @@ class Training:
     @property
     def seconds(self) -> float:
         """Time spent in training so far, in seconds; a pause does not count."""
-        return self._seconds + (time.monotonic() - self._began if self._began is not None else 0)
+        return self.training_seconds + (time.monotonic() - self._began if self._began is not None else 0)
 
     def _events(self) -> Iterator[Event]:
         yield self._first_event()
-        if self._scored < self.step and self.step in self._evaluate_at:
+        if self.scored_step < self.step and self.step in self._evaluate_at:
             yield self.score()
         for pack, batch in self.plan.batches(after=self.step):
             if self.step == self.total_steps or self._is_over():
@@ -186,26 +193,26 @@ class Training:
     def _count(self, pack: Pack, seconds: float) -> None:
         self.step += 1
         if self.step > 1:  # the first one is never timed
-            self._timed_seconds, self._timed_tokens = self._timed_seconds + seconds, self._timed_tokens + len(pack.input_ids)
+            self.timed_seconds, self.timed_tokens = self.timed_seconds + seconds, self.timed_tokens + len(pack.input_ids)
 
     @property
     def _tokens_per_second(self) -> float:
-        return self._timed_tokens / self._timed_seconds if self._timed_seconds else 0.0
+        return self.timed_tokens / self.timed_seconds if self.timed_seconds else 0.0
 
     def score(self) -> Evaluated:
         """The held-out text as the weights stand now, always on the same masks. Raises UserError when the loss is no number."""
         score = evaluate(self.lm, self._exam)
         _check_finite(score.loss, self.step)
-        self._scored, self._worse = self.step, self._worse + 1
+        self.scored_step, self.evaluations_without_best = self.step, self.evaluations_without_best + 1
         if score.loss < self.best_loss:
-            self.best_loss, self.best_step, self._worse = score.loss, self.step, 0
-        if self.config.patience and self._worse >= self.config.patience and self.step < self.total_steps:
+            self.best_loss, self.best_step, self.evaluations_without_best = score.loss, self.step, 0
+        if self.config.patience and self.evaluations_without_best >= self.config.patience and self.step < self.total_steps:
             self.reason = "early"
         return Evaluated(self.step, score.loss, score.perplexity, score.top1, score.top5, score.num_masks, self.seconds)
 
     def _first_event(self) -> Started | Resumed:
         if self.step:
-            return Resumed(self.step, self.total_steps, self._seconds)
+            return Resumed(self.step, self.total_steps, self.training_seconds)
         num_tokens = self.plan.pieces.num_tokens, self._num_held_out_tokens
         return Started(self.total_steps, self.config.epochs, *num_tokens, self.lm.num_parameters, self._peak_rate, str(self._device), self.lm.packs)
 
@@ -215,7 +222,7 @@ class Training:
         tensors = {f"weights.{name}": parameter.detach() for parameter, name in names.items()}
         for parameter, moments in self._optimizer.state.items():
             tensors |= {f"{kind}.{names[parameter]}": moment for kind, moment in moments.items()}
-        return State(tensors, {name: getattr(self, name) for name in _COUNTERS})
+        return State(tensors, {name: getattr(self, name) for name in COUNTERS})
 
     @torch.no_grad()
     def restore(self, state: State) -> None:
@@ -225,7 +232,7 @@ class Training:
         if (
             kept.keys() != parameters.keys()
             or any(kept[name].shape != parameters[name].shape for name in kept)
-            or set(state.numbers) != set(_COUNTERS)
+            or set(state.numbers) != set(COUNTERS)
         ):
             raise UserError(
                 "The checkpoint does not fit this run.", "It belongs to another model or another version of the program.", "Start a new run."
@@ -238,12 +245,23 @@ class Training:
         for name, number in state.numbers.items():
             setattr(self, name, number)
         if self.step == self._warm_again_after:
-            self._worse = 0
-        if self.config.patience and self._worse >= self.config.patience:
+            self.evaluations_without_best = 0
+        if self.config.patience and self.evaluations_without_best >= self.config.patience:
             self.reason = "early"  # it had ended, and was only being saved
 
 
-_COUNTERS = ("step", "parts", "best_loss", "best_step", "_seconds", "_scored", "_worse", "_timed_seconds", "_timed_tokens")
+COUNTERS = (
+    "step",
+    "parts",
+    "best_loss",
+    "best_step",
+    "training_seconds",
+    "scored_step",
+    "evaluations_without_best",
+    "timed_seconds",
+    "timed_tokens",
+)
+"""What `State.numbers` holds; a checkpoint keeps them under these names."""
 
 
 def schedule(step: int, total_steps: int, warmup_share: float, kind: str = "linear") -> float:

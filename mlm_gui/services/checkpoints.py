@@ -18,8 +18,16 @@ from mlm_gui.errors import UserError
 if TYPE_CHECKING:
     from mlm_gui.core.training import State
 
-FORMAT = 1
-"""Version of a checkpoint's folder; one of another version is passed over."""
+FORMAT = 2
+"""Version of a checkpoint's folder; one of a version that is not read here is passed over."""
+NAMES_OF_FORMAT_1 = {
+    "_seconds": "training_seconds",
+    "_scored": "scored_step",
+    "_worse": "evaluations_without_best",
+    "_timed_seconds": "timed_seconds",
+    "_timed_tokens": "timed_tokens",
+}
+"""Counters that the first format named otherwise, old name to new."""
 TENSORS, NUMBERS, MANIFEST = "state.safetensors", "numbers.json", "manifest.json"
 PARTIAL = ".partial"
 """End of a folder's name while it is being written."""
@@ -171,8 +179,10 @@ def _read(folder: Path) -> State:
 
     _check_hashes(folder, _read_manifest(folder))
     try:
-        return core.training.State(load_file(folder / TENSORS), json.loads((folder / NUMBERS).read_text(encoding="utf-8")))
-    except (OSError, ValueError, SafetensorError) as error:
+        numbers = json.loads((folder / NUMBERS).read_text(encoding="utf-8"))
+        renamed = {NAMES_OF_FORMAT_1.get(name, name): number for name, number in numbers.items()}
+        return core.training.State(load_file(folder / TENSORS), renamed)
+    except (OSError, ValueError, AttributeError, SafetensorError) as error:
         raise _Damaged(f"it cannot be read ({type(error).__name__})") from error
 
 
@@ -187,7 +197,7 @@ def _read_manifest(folder: Path) -> dict:
         raise _Damaged(f"its {MANIFEST} is damaged") from None
     if told != _digest_of(manifest):
         raise _Damaged(f"its {MANIFEST} is damaged")
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") not in (1, FORMAT):
         raise _Damaged("another version of the program wrote it")
     for name in (TENSORS, NUMBERS):
         try:
