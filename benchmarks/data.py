@@ -35,7 +35,9 @@ def write_files(megabytes: float, home: Path) -> list[Path]:
     while left > 0:
         file = home / f"text-{len(files):03}.txt"
         with file.open("w", encoding="utf-8") as out:
-            for paragraph in made_up_paragraphs(int(min(left, FILE_MEGABYTES) * 1e6), seed=len(files)):
+            for paragraph in made_up_paragraphs(
+                int(min(left, FILE_MEGABYTES) * 1e6), seed=len(files)
+            ):
                 out.write(paragraph + "\n\n")
         files.append(file)
         left -= FILE_MEGABYTES
@@ -44,26 +46,33 @@ def write_files(megabytes: float, home: Path) -> list[Path]:
 
 def phases(files: list[Path], home: Path) -> Iterator[dict]:
     """The figures one after the other, each when it is known; for a process of its own, since it ends by looking at the memory."""
-    from mlm_gui.core.documents import Corpus
-    from mlm_gui.services.store import Texts
+    from mlm_gui.core.corpus.corpus import Corpus
+    from mlm_gui.services.storage.texts import Texts
 
     start_bytes = current_bytes()
     texts, began = Texts(home), time.perf_counter()
     corpus = texts.gather(files)
-    yield {"read_seconds": time.perf_counter() - began, "read_peak_megabytes": (peak_bytes() - start_bytes) / 1e6}
+    yield {
+        "read_seconds": time.perf_counter() - began,
+        "read_peak_megabytes": (peak_bytes() - start_bytes) / 1e6,
+    }
 
     began = time.perf_counter()
     text_id = texts.add(corpus)
-    yield {"near_duplicates_seconds": time.perf_counter() - began, "near_duplicates_peak_megabytes": (peak_bytes() - start_bytes) / 1e6}
+    yield {
+        "near_duplicates_seconds": time.perf_counter() - began,
+        "near_duplicates_peak_megabytes": (peak_bytes() - start_bytes) / 1e6,
+    }
     del corpus
 
     from mlm_gui.core.config import TrainConfig
-    from mlm_gui.core.events import Evaluated, Stepped
-    from mlm_gui.core.model import MaskedLM
-    from mlm_gui.core.paragraphs import beginning_of, lengths_of
+    from mlm_gui.core.corpus.paragraphs import beginning_of, lengths_of
+    from mlm_gui.core.model.masked_lm import MaskedLM
     from mlm_gui.core.tokens import tokenize
-    from mlm_gui.core.training import train
-    from mlm_gui.services.runs import Run, finetune
+    from mlm_gui.core.training.events import Evaluated, Stepped
+    from mlm_gui.core.training.loop import train
+    from mlm_gui.services.runs.finetune import finetune
+    from mlm_gui.services.runs.registry import Run
 
     lm, config = MaskedLM.load("starter"), TrainConfig(epochs=1, max_steps=STEPS, evaluations=1)
 
@@ -78,9 +87,16 @@ def phases(files: list[Path], home: Path) -> Iterator[dict]:
         if isinstance(event, Evaluated) and not steps:
             yield {"first_score_seconds": time.perf_counter() - began}
         if isinstance(event, Stepped) and not steps:
-            yield {"first_step_seconds": time.perf_counter() - began, "first_step_cpu_seconds": time.process_time() - cpu_began}
+            yield {
+                "first_step_seconds": time.perf_counter() - began,
+                "first_step_cpu_seconds": time.process_time() - cpu_began,
+            }
         steps += isinstance(event, Stepped)
-    yield {"run_seconds": time.perf_counter() - began, "steps": steps, "peak_megabytes": (peak_bytes() - start_bytes) / 1e6}
+    yield {
+        "run_seconds": time.perf_counter() - began,
+        "steps": steps,
+        "peak_megabytes": (peak_bytes() - start_bytes) / 1e6,
+    }
 
     sample = beginning_of(texts.get(text_id).paragraphs, TIMED_MEGABYTES * 1_000_000)
     size = int(lengths_of(sample).sum())
@@ -88,7 +104,10 @@ def phases(files: list[Path], home: Path) -> Iterator[dict]:
     began = time.perf_counter()
     num_tokens = tokenize(sample, lm.tokenizer, lm.max_length).num_tokens
     seconds = time.perf_counter() - began
-    yield {"tokenised_tokens_per_second": num_tokens / seconds, "tokenised_megabytes_per_second": size / 1e6 / seconds}
+    yield {
+        "tokenised_tokens_per_second": num_tokens / seconds,
+        "tokenised_megabytes_per_second": size / 1e6 / seconds,
+    }
 
 
 def measured(megabytes: float, limit: float) -> dict:
@@ -96,8 +115,20 @@ def measured(megabytes: float, limit: float) -> dict:
     with scratch() as home:
         began = time.perf_counter()
         files = write_files(megabytes, Path(home))
-        figures = {"megabytes": megabytes, "making_seconds": time.perf_counter() - began, "finished": True}
-        command = [sys.executable, "-m", "benchmarks.data", "--inside", home, "--files", *map(str, files)]
+        figures = {
+            "megabytes": megabytes,
+            "making_seconds": time.perf_counter() - began,
+            "finished": True,
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.data",
+            "--inside",
+            home,
+            "--files",
+            *map(str, files),
+        ]
         out = Path(home) / "phases.jsonl"
         with out.open("w", encoding="utf-8") as file:
             try:
@@ -111,7 +142,11 @@ def measured(megabytes: float, limit: float) -> dict:
 
 def told(figures: dict) -> str:
     """The figures, one a line."""
-    lines = [f"{name.replace('_', ' ')}: {value:,.1f}" for name, value in figures.items() if name != "finished"]
+    lines = [
+        f"{name.replace('_', ' ')}: {value:,.1f}"
+        for name, value in figures.items()
+        if name != "finished"
+    ]
     if not figures["finished"]:
         lines.append("The time was up before the rest.")
     lines.append(
@@ -122,7 +157,9 @@ def told(figures: dict) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.data", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.data", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--mb", type=float, default=100)
     parser.add_argument("--limit", type=float, default=600, help="seconds after which it gives up")
     parser.add_argument("--json", action="store_true")

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from statistics import mean
 
-from mlm_gui.core.exam import Exam, evaluate
-from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.policy import MaskPolicy
+from mlm_gui.core.evaluation.held_out import Exam, evaluate
+from mlm_gui.core.masking.policy import MaskPolicy
+from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.tokens import tokenize
 
 EVERY_TOKEN_HIDDEN = MaskPolicy(0.15, 1.0, 0.0)

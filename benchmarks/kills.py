@@ -17,20 +17,22 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = "1"  # a process that forks may hold no threads, and sums stay the same to the last bit
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # a process that forks may hold no threads, and sums stay the same to the last bit
+)
 
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
-from mlm_gui.core.bundled import ASSETS
+from mlm_gui.core.assets import ASSETS
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.documents import Corpus
-from mlm_gui.core.events import Stepped
-from mlm_gui.core.loading import load_tokenizer
-from mlm_gui.core.model import MaskedLM
-from mlm_gui.services.checkpoints import PARTIAL
-from mlm_gui.services.run import Run
-from mlm_gui.services.runs import finetune
+from mlm_gui.core.corpus.corpus import Corpus
+from mlm_gui.core.model.loading import load_tokenizer
+from mlm_gui.core.model.masked_lm import MaskedLM
+from mlm_gui.core.training.events import Stepped
+from mlm_gui.services.runs.checkpoints import PARTIAL
+from mlm_gui.services.runs.finetune import finetune
+from mlm_gui.services.runs.run import Run
 
 CONFIG = TrainConfig(epochs=2, max_steps=24, tokens_per_step=128, evaluations=4, dropout=0.1)
 KILLS_A_RUN = 12
@@ -48,7 +50,13 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(Path(folder), options.kills, random.Random(options.seed))
-    print(json.dumps(figures) if options.json else "\n".join(f"{name.replace('_', ' '):>24}  {figure}" for name, figure in figures.items()))
+    print(
+        json.dumps(figures)
+        if options.json
+        else "\n".join(
+            f"{name.replace('_', ' '):>24}  {figure}" for name, figure in figures.items()
+        )
+    )
     sys.exit(bool(figures["lost_runs"]))
 
 
@@ -79,7 +87,9 @@ def measure(folder: Path, num_kills: int, chance: random.Random) -> dict:
                 break
         after = Run(run.folder)
         lost += after.state != "finished" or after.history().losses != expected
-        resumed += (run.folder / "events.jsonl").read_text(encoding="utf-8").count('"event": "resumed"')
+        resumed += (
+            (run.folder / "events.jsonl").read_text(encoding="utf-8").count('"event": "resumed"')
+        )
     whole = Run(undisturbed.folder).checkpoints.bytes_used
     return {
         "kills": killed,
@@ -119,7 +129,12 @@ def build_model(folder: Path) -> None:
     """A BERT of two layers with the starter's words and random weights."""
     torch.manual_seed(0)
     tokenizer = load_tokenizer("starter")
-    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    size = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
     BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **size)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

@@ -6,7 +6,11 @@ from pathlib import Path
 
 def read(path: Path) -> list[dict]:
     """What was written so far; nothing when there is no file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+    return (
+        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        if path.is_file()
+        else []
+    )
 
 
 def append(path: Path, record: dict) -> None:

@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader
 from transformers import DataCollatorForLanguageModeling
 
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.documents import Split
-from mlm_gui.core.events import Started, Stepped
-from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.training import train
+from mlm_gui.core.corpus.corpus import Split
+from mlm_gui.core.model.masked_lm import MaskedLM
+from mlm_gui.core.training.events import Started, Stepped
+from mlm_gui.core.training.loop import train
 
 TUTORIAL_LENGTH = 512
 TUTORIAL_BATCH = 16
@@ -42,16 +42,30 @@ class Step:
     """The learning rate of this step."""
 
 
-def tutorial_rows(tokenizer, paragraphs: Sequence[str], length: int, generator: torch.Generator) -> list[dict[str, torch.Tensor]]:
+def tutorial_rows(
+    tokenizer, paragraphs: Sequence[str], length: int, generator: torch.Generator
+) -> list[dict[str, torch.Tensor]]:
     """The tutorial's dataset: padded to `length`, longer paragraphs cut off, labels a plain copy, masks drawn once, all of them [MASK]."""
-    inputs = tokenizer(list(paragraphs), return_tensors="pt", max_length=length, truncation=True, padding="max_length")
+    inputs = tokenizer(
+        list(paragraphs),
+        return_tensors="pt",
+        max_length=length,
+        truncation=True,
+        padding="max_length",
+    )
     ids, labels = inputs["input_ids"], inputs["input_ids"].clone()
     chance = torch.rand(ids.shape, generator=generator)
-    ids[(chance < 0.15) * (ids != tokenizer.cls_token_id) * (ids != tokenizer.sep_token_id) * (ids != tokenizer.pad_token_id)] = (
-        tokenizer.mask_token_id
-    )
+    ids[
+        (chance < 0.15)
+        * (ids != tokenizer.cls_token_id)
+        * (ids != tokenizer.sep_token_id)
+        * (ids != tokenizer.pad_token_id)
+    ] = tokenizer.mask_token_id
     masks = inputs["attention_mask"]
-    return [{"input_ids": ids[i], "attention_mask": masks[i], "labels": labels[i]} for i in range(len(ids))]
+    return [
+        {"input_ids": ids[i], "attention_mask": masks[i], "labels": labels[i]}
+        for i in range(len(ids))
+    ]
 
 
 def tutorial(
@@ -82,16 +96,29 @@ def tutorial(
 
 def lines(tokenizer, paragraphs: Sequence[str], max_length: int = 512) -> list[dict]:
     """run_mlm's rows with `--line_by_line`: a paragraph each, cut off at `max_length`."""
-    rows = tokenizer(list(paragraphs), truncation=True, max_length=min(max_length, tokenizer.model_max_length), return_special_tokens_mask=True)
-    return [{"input_ids": ids, "special_tokens_mask": marks} for ids, marks in zip(rows["input_ids"], rows["special_tokens_mask"], strict=True)]
+    rows = tokenizer(
+        list(paragraphs),
+        truncation=True,
+        max_length=min(max_length, tokenizer.model_max_length),
+        return_special_tokens_mask=True,
+    )
+    return [
+        {"input_ids": ids, "special_tokens_mask": marks}
+        for ids, marks in zip(rows["input_ids"], rows["special_tokens_mask"], strict=True)
+    ]
 
 
 def groups(tokenizer, paragraphs: Sequence[str], length: int = GROUP_LENGTH) -> list[dict]:
     """run_mlm's rows otherwise: everything joined and cut to `length`, the small rest dropped."""
-    rows = tokenizer(list(paragraphs), return_special_tokens_mask=True, verbose=False)  # no advice on rows longer than the model reads
+    rows = tokenizer(
+        list(paragraphs), return_special_tokens_mask=True, verbose=False
+    )  # no advice on rows longer than the model reads
     ids, marks = (sum(rows[name], []) for name in ("input_ids", "special_tokens_mask"))
     whole = len(ids) // length * length
-    return [{"input_ids": ids[i : i + length], "special_tokens_mask": marks[i : i + length]} for i in range(0, whole, length)]
+    return [
+        {"input_ids": ids[i : i + length], "special_tokens_mask": marks[i : i + length]}
+        for i in range(0, whole, length)
+    ]
 
 
 def collator(tokenizer) -> DataCollatorForLanguageModeling:
@@ -147,7 +174,12 @@ def ours(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Step]:
 
 def share_real(lengths: Sequence[int], batch: int, seed: int = 0, padded_to: int = 0) -> float:
     """Real tokens to each computed position over many shuffled passes of rows of these lengths, padded to `padded_to` or to their batch's longest."""
-    lengths, order, slots, passes = [min(n, padded_to) if padded_to else n for n in lengths], random.Random(seed), 0, 20
+    lengths, order, slots, passes = (
+        [min(n, padded_to) if padded_to else n for n in lengths],
+        random.Random(seed),
+        0,
+        20,
+    )
     for _ in range(passes):
         shuffled = order.sample(lengths, len(lengths))
         for start in range(0, len(shuffled), batch):

@@ -6,11 +6,13 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForMaskedLM, BertConfig, BertForMaskedLM
 
-from mlm_gui.core.loading import load_tokenizer, model_folder, quiet
+from mlm_gui.core.model.loading import load_tokenizer, model_folder, quiet
 
 SIZES = {
     "base": BertConfig(),
-    "small": BertConfig(num_hidden_layers=6, hidden_size=384, num_attention_heads=6, intermediate_size=1536),
+    "small": BertConfig(
+        num_hidden_layers=6, hidden_size=384, num_attention_heads=6, intermediate_size=1536
+    ),
 }
 """BERT's own size, and half its layers at half its width; both with the 30,522 rows of BERT's vocabulary."""
 

@@ -21,7 +21,12 @@ from pathlib import Path
 from benchmarks.models import scratch
 from benchmarks.texts import SAMPLES
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    os.environ.get("CHROMIUM")
+    or shutil.which("chromium")
+    or shutil.which("chromium-browser")
+    or shutil.which("google-chrome")
+)
 DEMANDED_STARTUP_SECONDS = 2
 """Above the import of gradio."""
 DEMANDED_P95_MILLISECONDS = 50
@@ -43,7 +48,10 @@ def import_seconds() -> float:
     for _ in range(2):
         began = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-c", "import gradio"], check=True, env=os.environ | {"GRADIO_ANALYTICS_ENABLED": "False"}, preexec_fn=one_core
+            [sys.executable, "-c", "import gradio"],
+            check=True,
+            env=os.environ | {"GRADIO_ANALYTICS_ENABLED": "False"},
+            preexec_fn=one_core,
         )
     return time.perf_counter() - began
 
@@ -85,7 +93,9 @@ def answers(url: str) -> bool:
 def summary(milliseconds: list[float]) -> dict[str, float]:
     """p50, p95, p99 (the smallest value that so many per cent do not exceed) and the largest."""
     ranked = sorted(milliseconds)
-    return {f"p{share}": ranked[max(0, -(-len(ranked) * share // 100) - 1)] for share in (50, 95, 99)} | {"max": ranked[-1]}
+    return {
+        f"p{share}": ranked[max(0, -(-len(ranked) * share // 100) - 1)] for share in (50, 95, 99)
+    } | {"max": ranked[-1]}
 
 
 def measured(num_draws: int) -> dict:
@@ -94,7 +104,9 @@ def measured(num_draws: int) -> dict:
 
     figures: dict = {"gradio_import_seconds": import_seconds()}
     with scratch() as home, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
         began = time.perf_counter()
         with served(Path(home)) as (url, answered):
             figures["answer_seconds"] = answered
@@ -112,7 +124,9 @@ def measured(num_draws: int) -> dict:
 
             page.click("#tab-text-button")
             page.set_input_files("#text-files input[type=file]", str(SAMPLES[0]))
-            page.wait_for_function(f"document.querySelector('#text-title').textContent.includes('{SAMPLES[0].stem}')")
+            page.wait_for_function(
+                f"document.querySelector('#text-title').textContent.includes('{SAMPLES[0].stem}')"
+            )
             page.click("#tab-train-button")
             page.click("#train-more button >> nth=0")
             for name, value in (("epochs", 100), ("evaluations", 5)):
@@ -120,7 +134,9 @@ def measured(num_draws: int) -> dict:
                 box.fill(str(value))
                 box.blur()
             page.click("#train-start")
-            page.wait_for_function("(document.querySelector('#train-chart .js-plotly-plot')?.data?.[0]?.x?.length ?? 0) > 3")
+            page.wait_for_function(
+                "(document.querySelector('#train-chart .js-plotly-plot')?.data?.[0]?.x?.length ?? 0) > 3"
+            )
             page.click("#tab-masks-button")
             page.evaluate(DRAW)
             figures["training"] = summary([page.evaluate(DRAW) for _ in range(num_draws)])
@@ -143,7 +159,9 @@ def told(figures: dict) -> str:
         "|---|---|---|---|---|",
     ]
     for name in ("idle", "training"):
-        lines.append(f"| {name} | " + " | ".join(f"{value:.0f}" for value in figures[name].values()) + " |")
+        lines.append(
+            f"| {name} | " + " | ".join(f"{value:.0f}" for value in figures[name].values()) + " |"
+        )
     lines.append(
         f"\np95 over idle: {figures['p95_over_idle']:.0f} ms (demanded: {DEMANDED_P95_MILLISECONDS}), none above {DEMANDED_MAX_MILLISECONDS} ms demanded"
     )
@@ -153,7 +171,9 @@ def told(figures: dict) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.page", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--draws", type=int, default=60)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()

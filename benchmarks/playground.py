@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from benchmarks.models import folder_of, scratch
-from mlm_gui.core.filling import compare
-from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.words import surprises
+from mlm_gui.core.inference.fill import compare
+from mlm_gui.core.inference.surprisal import surprises
+from mlm_gui.core.model.masked_lm import MaskedLM
 
 ROUNDS = 7
 
@@ -49,7 +49,9 @@ def answers(lm, other, rounds: int) -> dict[str, float]:
     def two_passes() -> None:
         with torch.no_grad():
             for each in (lm, other):
-                each.model(**{name: ids[name] for name in ("input_ids", "attention_mask")}).logits.softmax(-1)
+                each.model(
+                    **{name: ids[name] for name in ("input_ids", "attention_mask")}
+                ).logits.softmax(-1)
 
     ours, plain = in_turns(lambda: compare(lm, other, text), two_passes, rounds)
     return {"answer_ms": ours, "two_passes_ms": plain, "ratio_answer": ours / plain}
@@ -66,7 +68,9 @@ def words(lm, rounds: int) -> dict[str, float]:
             for place in ordinary:
                 hidden = ids.clone()
                 hidden[0, place] = lm.vocabulary.mask_id
-                lm.model(input_ids=hidden, attention_mask=torch.ones_like(hidden)).logits[0, place].log_softmax(-1)
+                lm.model(input_ids=hidden, attention_mask=torch.ones_like(hidden)).logits[
+                    0, place
+                ].log_softmax(-1)
 
     ours, plain = in_turns(lambda: list(surprises(lm, text)), one_by_one, max(2, rounds // 2))
     return {"words_ms": ours, "one_by_one_ms": plain, "ratio_words": plain / ours}
@@ -75,7 +79,26 @@ def words(lm, rounds: int) -> dict[str, float]:
 def sentence(lm, num_tokens: int, blank: bool = False) -> str:
     """Ordinary words that the tokenizer cuts into so many tokens, special ones included."""
     text = "" if not blank else "___ "
-    words = ["the", "old", "man", "and", "his", "son", "went", "down", "to", "the", "river", "in", "the", "morning", "with", "bread", "for", "her"]
+    words = [
+        "the",
+        "old",
+        "man",
+        "and",
+        "his",
+        "son",
+        "went",
+        "down",
+        "to",
+        "the",
+        "river",
+        "in",
+        "the",
+        "morning",
+        "with",
+        "bread",
+        "for",
+        "her",
+    ]
     number = 0
     while len(lm.tokenizer(text.replace("___", lm.tokenizer.mask_token))["input_ids"]) < num_tokens:
         text += words[number % len(words)] + " "

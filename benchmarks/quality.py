@@ -26,8 +26,8 @@ from benchmarks.ledger import append, read
 from benchmarks.loops import Step
 from benchmarks.texts import SAMPLES, corpus_of
 from mlm_gui.core.config import RECIPES, TrainConfig
-from mlm_gui.core.documents import Corpus, Split
-from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.corpus.corpus import Corpus, Split
+from mlm_gui.core.model.masked_lm import MaskedLM
 
 HELD_OUT = 0.2
 """Share of the paragraphs; more than usual, since it is the measure here."""
@@ -41,7 +41,11 @@ NAMES = {
     "line_by_line_our_rate": "B1 at our rate",
     "group_128_our_rate": "B3 at our rate",
 }
-COLUMNS = {"equal_tokens": f"{EQUAL_PASSES} passes", "equal_time": "as long as Recommended", "own": "own defaults"}
+COLUMNS = {
+    "equal_tokens": f"{EQUAL_PASSES} passes",
+    "equal_time": "as long as Recommended",
+    "own": "own defaults",
+}
 
 
 @dataclass
@@ -80,13 +84,20 @@ def trained(starter: MaskedLM, way: Way, exams, **different) -> tuple[dict, Cloc
     lm, clock = starter.copy(), Clock()
     steps = list(clock.over(way(lm, **different)))
     tokens, peak = sum(step.tokens for step in steps), max(step.rate for step in steps)
-    return {"loss": hidden_loss(lm, exams), "seconds": clock.total, "tokens": tokens, "peak_rate": peak}, clock
+    return {
+        "loss": hidden_loss(lm, exams),
+        "seconds": clock.total,
+        "tokens": tokens,
+        "peak_rate": peak,
+    }, clock
 
 
 def tutorial_results(starter: MaskedLM, split: Split, exams, seed: int, seconds: float) -> dict:
     """The tutorial's rate never falls, so that one run serves all three columns: its weights after `seconds`, and at its end."""
     lm, clock, tokens, early = starter.copy(), Clock(), 0, None
-    for step in clock.over(loops.tutorial(lm.model, lm.tokenizer, split.train, epochs=EQUAL_PASSES, seed=seed)):
+    for step in clock.over(
+        loops.tutorial(lm.model, lm.tokenizer, split.train, epochs=EQUAL_PASSES, seed=seed)
+    ):
         tokens += step.tokens
         if early is None and clock.total >= seconds:
             early = {"loss": hidden_loss(lm, exams), "seconds": clock.total, "tokens": tokens}
@@ -111,7 +122,10 @@ def compared(starter: MaskedLM, corpus: Corpus, seed: int) -> dict:
     two_passes, _ = trained(starter, ours, exams, config=replace(recommended, epochs=EQUAL_PASSES))
     found = {"ours": {"equal_tokens": two_passes, "equal_time": own, "own": own}}
     found["tutorial"] = tutorial_results(starter, split, exams, seed, own["seconds"])
-    for name, rows in (("line_by_line", loops.lines(tokenizer, split.train)), ("group_128", loops.groups(tokenizer, split.train))):
+    for name, rows in (
+        ("line_by_line", loops.lines(tokenizer, split.train)),
+        ("group_128", loops.groups(tokenizer, split.train)),
+    ):
         way = partial(run_mlm, rows)
         by_default, clock = trained(starter, way, exams)
         fitting = max(1, round(own["seconds"] / clock.per_step))
@@ -121,7 +135,9 @@ def compared(starter: MaskedLM, corpus: Corpus, seed: int) -> dict:
             "own": by_default,
         }
         found[f"{name}_our_rate"] = {
-            "equal_tokens": trained(starter, way, exams, epochs=EQUAL_PASSES, rate=two_passes["peak_rate"])[0],
+            "equal_tokens": trained(
+                starter, way, exams, epochs=EQUAL_PASSES, rate=two_passes["peak_rate"]
+            )[0],
             "equal_time": trained(starter, way, exams, steps=fitting, rate=own["peak_rate"])[0],
         }
     return {"name": corpus.name, "seed": seed, "before": hidden_loss(starter, exams), "ways": found}
@@ -138,13 +154,23 @@ def summary(records: list[dict]) -> dict:
         for way in NAMES:
             columns = [column for column in COLUMNS if column in found[0]["ways"][way]]
             ways[way] = {
-                column: {kind: mean(record["ways"][way][column][kind] for record in found) for kind in ("loss", "seconds", "tokens")}
+                column: {
+                    kind: mean(record["ways"][way][column][kind] for record in found)
+                    for kind in ("loss", "seconds", "tokens")
+                }
                 for column in columns
             }
-        texts[name] = {"seeds": len(found), "before": mean(record["before"] for record in found), "ways": ways}
+        texts[name] = {
+            "seeds": len(found),
+            "before": mean(record["before"] for record in found),
+            "ways": ways,
+        }
     wins = {
         f"{way}, {column}": [
-            sum(record["ways"]["ours"][column]["loss"] < record["ways"][way][column]["loss"] for record in records),
+            sum(
+                record["ways"]["ours"][column]["loss"] < record["ways"][way][column]["loss"]
+                for record in records
+            ),
             len(records),
         ]
         for way in list(NAMES)[1:]
@@ -158,21 +184,38 @@ def told(figures: dict) -> str:
     """A table for each text, then the tally."""
     lines = []
     for name, text in figures["texts"].items():
-        lines += [f"### {name}: {text['seeds']} seeds, loss before training {text['before']:.3f}", ""]
+        lines += [
+            f"### {name}: {text['seeds']} seeds, loss before training {text['before']:.3f}",
+            "",
+        ]
         lines += [f"| way | {' | '.join(COLUMNS.values())} |", "|---" * (len(COLUMNS) + 1) + "|"]
         for way, columns in text["ways"].items():
-            cells = [f"{columns[c]['loss']:.3f} ({columns[c]['seconds']:.0f} s)" if c in columns else "–" for c in COLUMNS]
+            cells = [
+                f"{columns[c]['loss']:.3f} ({columns[c]['seconds']:.0f} s)" if c in columns else "–"
+                for c in COLUMNS
+            ]
             lines.append(f"| {NAMES[way]} | {' | '.join(cells)} |")
         lines.append("")
     for comparison, (better, every) in figures["recommended_is_better"].items():
-        lines.append(f"- Recommended has the lower loss than {comparison.replace('_', ' ')} in {better} of {every}")
+        lines.append(
+            f"- Recommended has the lower loss than {comparison.replace('_', ' ')} in {better} of {every}"
+        )
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__.splitlines()[0])
-    parser.add_argument("--text", type=Path, nargs="*", default=[], help="texts besides the first sample")
-    parser.add_argument("--share", type=float, default=1.0, help="of each --text; the tutorial's loop takes minutes on a book")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quality", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--text", type=Path, nargs="*", default=[], help="texts besides the first sample"
+    )
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="of each --text; the tutorial's loop takes minutes on a book",
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1e9, help="start nothing after so long")
     parser.add_argument("--results", type=Path, default=Path("quality.jsonl"))

@@ -55,7 +55,10 @@ def cells(num_corpora: int, seeds: int) -> list[Cell]:
     """Every setting on every corpus, seed after seed; inside a seed in a fixed random order, so that a part of them is a fair sample."""
     found = []
     for seed in range(seeds):
-        of_seed = [Cell(corpus, *setting, seed) for corpus, setting in itertools.product(range(num_corpora), SETTINGS)]
+        of_seed = [
+            Cell(corpus, *setting, seed)
+            for corpus, setting in itertools.product(range(num_corpora), SETTINGS)
+        ]
         random.Random(seed).shuffle(of_seed)
         found += of_seed
     return found
@@ -65,7 +68,7 @@ def cells(num_corpora: int, seeds: int) -> list[Cell]:
 def _starter():
     import torch
 
-    from mlm_gui.core.model import MaskedLM
+    from mlm_gui.core.model.masked_lm import MaskedLM
 
     torch.set_num_threads(1)
     return MaskedLM.load("starter")
@@ -79,9 +82,9 @@ def rate_by_rule(num_steps: float) -> float:
 def run_cell(cell: Cell, files: tuple[Path, ...], shares: tuple[float, ...]) -> dict | None:
     """Trains a copy of the starter and returns what came of it; None when the run would read too many tokens."""
     from mlm_gui.core.config import TrainConfig
-    from mlm_gui.core.events import Started, Stepped
     from mlm_gui.core.tokens import tokenize
-    from mlm_gui.core.training import train
+    from mlm_gui.core.training.events import Started, Stepped
+    from mlm_gui.core.training.loop import train
 
     corpus = corpora(files, shares)[cell.corpus]
     split, lm = corpus.split(HELD_OUT, cell.seed), _starter().copy()
@@ -90,7 +93,13 @@ def run_cell(cell: Cell, files: tuple[Path, ...], shares: tuple[float, ...]) -> 
         return None
     rate = cell.learning_rate or rate_by_rule(num_tokens / cell.tokens_per_step)
     exams = hidden_exams(split.held_out, lm)
-    config = TrainConfig(epochs=cell.epochs, tokens_per_step=cell.tokens_per_step, learning_rate=rate, seed=cell.seed, evaluations=1)
+    config = TrainConfig(
+        epochs=cell.epochs,
+        tokens_per_step=cell.tokens_per_step,
+        learning_rate=rate,
+        seed=cell.seed,
+        evaluations=1,
+    )
     before, seen = hidden_loss(lm, exams), list(train(lm, split, config))
     started, last = seen[0], next(event for event in reversed(seen) if isinstance(event, Stepped))
     assert isinstance(started, Started)
@@ -105,9 +114,19 @@ def run_cell(cell: Cell, files: tuple[Path, ...], shares: tuple[float, ...]) -> 
     }
 
 
-def sweep(results: Path, files: tuple[Path, ...], shares: tuple[float, ...], seeds: int, seconds: float, workers: int) -> int:
+def sweep(
+    results: Path,
+    files: tuple[Path, ...],
+    shares: tuple[float, ...],
+    seeds: int,
+    seconds: float,
+    workers: int,
+) -> int:
     """Runs the cells that `results` does not have yet, for about `seconds`; returns how many are left."""
-    done = {Cell(**{name: record[name] for name in Cell.__dataclass_fields__}) for record in read(results)}
+    done = {
+        Cell(**{name: record[name] for name in Cell.__dataclass_fields__})
+        for record in read(results)
+    }
     waiting = [cell for cell in cells(len(corpora(files, shares)), seeds) if cell not in done]
     began, running = time.monotonic(), set()
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -128,7 +147,9 @@ def report(records: list[dict]) -> str:
     by_corpus = defaultdict(lambda: defaultdict(list))
     for record in records:
         if record["name"]:
-            by_corpus[record["name"]][record["epochs"], record["tokens_per_step"], record["learning_rate"]].append(record)
+            by_corpus[record["name"]][
+                record["epochs"], record["tokens_per_step"], record["learning_rate"]
+            ].append(record)
     for name, by_setting in by_corpus.items():
         every = [record for found in by_setting.values() for record in found]
         lines = [
@@ -137,7 +158,9 @@ def report(records: list[dict]) -> str:
             "| epochs | tokens a step | rate | steps | held-out loss | seeds | tokens/s |",
             "|---|---|---|---|---|---|---|",
         ]
-        for (epochs, tokens_per_step, rate), found in sorted(by_setting.items(), key=lambda pair: mean(record["loss"] for record in pair[1])):
+        for (epochs, tokens_per_step, rate), found in sorted(
+            by_setting.items(), key=lambda pair: mean(record["loss"] for record in pair[1])
+        ):
             lines.append(
                 f"| {epochs} | {tokens_per_step} | {rate or 'by the rule'} | {mean(record['steps'] for record in found):.0f} | "
                 f"{mean(record['loss'] for record in found):.3f} | {len(found)} | {mean(record['tokens_per_second'] for record in found):,.0f} |"
@@ -147,9 +170,19 @@ def report(records: list[dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.rates", description=__doc__.splitlines()[0])
-    parser.add_argument("--text", type=Path, nargs="*", default=[], help="texts besides the two samples")
-    parser.add_argument("--shares", type=float, nargs="*", default=[0.25, 0.5], help="shares of each --text that are swept besides the whole")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.rates", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--text", type=Path, nargs="*", default=[], help="texts besides the two samples"
+    )
+    parser.add_argument(
+        "--shares",
+        type=float,
+        nargs="*",
+        default=[0.25, 0.5],
+        help="shares of each --text that are swept besides the whole",
+    )
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=1e9, help="start no run after so long")
     parser.add_argument("--workers", type=int, default=2, help="runs side by side, one thread each")
@@ -157,7 +190,14 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="only print the tables")
     asked = parser.parse_args()
     if not asked.report:
-        left = sweep(asked.results, tuple(asked.text), tuple(asked.shares), asked.seeds, asked.seconds, asked.workers)
+        left = sweep(
+            asked.results,
+            tuple(asked.text),
+            tuple(asked.shares),
+            asked.seeds,
+            asked.seconds,
+            asked.workers,
+        )
         print(f"{left} runs are left.")
     print(report(read(asked.results)))
 

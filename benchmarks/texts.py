@@ -4,8 +4,8 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mlm_gui.core.bundled import ASSETS
-from mlm_gui.core.documents import Corpus
+from mlm_gui.core.assets import ASSETS
+from mlm_gui.core.corpus.corpus import Corpus
 
 SAMPLES = (ASSETS / "samples" / "seed-almanac.txt", ASSETS / "samples" / "lighthouse-log.txt")
 """Two texts of our own."""
@@ -28,7 +28,9 @@ def corpora(files: Sequence[Path], shares: Sequence[float] = ()) -> list[Corpus]
 
 def made_up_paragraphs(num_bytes: int, seed: int = 0) -> Iterator[str]:
     """Paragraphs of words of the samples in random order, all different, about `num_bytes` bytes together."""
-    words = sorted({word for sample in SAMPLES for word in sample.read_text(encoding="utf-8").split()})
+    words = sorted(
+        {word for sample in SAMPLES for word in sample.read_text(encoding="utf-8").split()}
+    )
     draw, written = random.Random(seed), 0
     while written < num_bytes:
         paragraph = " ".join(draw.choices(words, k=draw.randint(20, 160)))

@@ -25,10 +25,15 @@ from benchmarks.memory import peak_bytes
 from benchmarks.models import folder_of, plain_model, scratch
 from benchmarks.texts import SAMPLES
 from mlm_gui.core.config import RECIPES, TrainConfig
-from mlm_gui.core.documents import Corpus, Split
-from mlm_gui.core.model import MaskedLM
+from mlm_gui.core.corpus.corpus import Corpus, Split
+from mlm_gui.core.model.masked_lm import MaskedLM
 
-NAMES = {"ours": "ours", "tutorial": "A tutorial", "line_by_line": "B1 line by line", "group_128": "B3 group_texts 128"}
+NAMES = {
+    "ours": "ours",
+    "tutorial": "A tutorial",
+    "line_by_line": "B1 line by line",
+    "group_128": "B3 group_texts 128",
+}
 DEMANDS = {"base": (8, 3.5, 1.2), "small": (13, 5, 1.8), "starter": (15, 10, None)}
 """Ours against A, B1 and B3, at least."""
 MEMORY_DEMAND_GB = 4.5
@@ -61,7 +66,9 @@ def seconds_now() -> float:
     return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
-def contenders(folder: Path, split: Split, batch_of_a: int, against: list[str]) -> dict[str, Contender]:
+def contenders(
+    folder: Path, split: Split, batch_of_a: int, against: list[str]
+) -> dict[str, Contender]:
     """Ours and the loops named, over the same text, each with a model of its own and its first step done."""
     lm = MaskedLM.load(folder)
     tokenizer, endless = lm.tokenizer, 100
@@ -69,20 +76,34 @@ def contenders(folder: Path, split: Split, batch_of_a: int, against: list[str]) 
     lengths = [len(row["input_ids"]) for row in rows]
     share_a = loops.share_real(lengths, loops.TUTORIAL_BATCH, padded_to=loops.TUTORIAL_LENGTH)
     share_b1 = loops.share_real(lengths, loops.RUN_MLM_BATCH)
-    config = TrainConfig(epochs=endless, tokens_per_step=RECIPES["recommended"].tokens_per_step, evaluations=1)
+    config = TrainConfig(
+        epochs=endless, tokens_per_step=RECIPES["recommended"].tokens_per_step, evaluations=1
+    )
     steps_and_shares = {
         "ours": (loops.ours(lm, split, config), 1.0),
-        "tutorial": (loops.tutorial(plain_model(folder), tokenizer, split.train, batch=batch_of_a, epochs=endless), share_a),
-        "line_by_line": (loops.run_mlm(plain_model(folder), tokenizer, rows, epochs=endless), share_b1),
+        "tutorial": (
+            loops.tutorial(
+                plain_model(folder), tokenizer, split.train, batch=batch_of_a, epochs=endless
+            ),
+            share_a,
+        ),
+        "line_by_line": (
+            loops.run_mlm(plain_model(folder), tokenizer, rows, epochs=endless),
+            share_b1,
+        ),
         "group_128": (loops.run_mlm(plain_model(folder), tokenizer, grouped, epochs=endless), 1.0),
     }
-    found = {name: Contender(*steps_and_shares[name], []) for name in NAMES if name in ("ours", *against)}
+    found = {
+        name: Contender(*steps_and_shares[name], []) for name in NAMES if name in ("ours", *against)
+    }
     for contender in found.values():
         next(contender.steps)
     return found
 
 
-def speeds(folder: Path, split: Split, rounds: int, steps_a_turn: int, batch_of_a: int, against: list[str]) -> dict[str, list[float]]:
+def speeds(
+    folder: Path, split: Split, rounds: int, steps_a_turn: int, batch_of_a: int, against: list[str]
+) -> dict[str, list[float]]:
     """Real tokens a second of each loop in each round; in a round every loop has its turn."""
     found = contenders(folder, split, batch_of_a, against)
     for _ in range(rounds):
@@ -111,7 +132,12 @@ def trainer_speed(folder: Path, split: Split, steps: int) -> float:
             return batch
 
     tokenizer = MaskedLM.load("starter").tokenizer
-    rows, collate, clock, slots = loops.lines(tokenizer, split.train), loops.collator(tokenizer), Clock(), Slots()
+    rows, collate, clock, slots = (
+        loops.lines(tokenizer, split.train),
+        loops.collator(tokenizer),
+        Clock(),
+        Slots(),
+    )
     with scratch() as home:
         settings = TrainingArguments(
             home,
@@ -124,7 +150,13 @@ def trainer_speed(folder: Path, split: Split, steps: int) -> float:
             remove_unused_columns=False,
             logging_strategy="no",
         )
-        trainer = Trainer(plain_model(folder), settings, train_dataset=rows, data_collator=slots, callbacks=[clock])
+        trainer = Trainer(
+            plain_model(folder),
+            settings,
+            train_dataset=rows,
+            data_collator=slots,
+            callbacks=[clock],
+        )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     share = loops.share_real([len(row["input_ids"]) for row in rows], loops.RUN_MLM_BATCH)
@@ -139,7 +171,9 @@ def flops_per_token(config: BertConfig, lengths: list[int], mask_rate: float) ->
     """
     width, layers = config.hidden_size, config.num_hidden_layers
     feed_forward = 2 * width * config.intermediate_size
-    encoder = 6 * (layers * (4 * width**2 + feed_forward) - (1 - mask_rate) * (width**2 + feed_forward))
+    encoder = 6 * (
+        layers * (4 * width**2 + feed_forward) - (1 - mask_rate) * (width**2 + feed_forward)
+    )
     attention = 12 * layers * width * sum(n * n for n in lengths) / sum(lengths)
     head = 6 * mask_rate * (width**2 + width * config.vocab_size)
     return encoder + attention + head
@@ -147,7 +181,12 @@ def flops_per_token(config: BertConfig, lengths: list[int], mask_rate: float) ->
 
 def matmul_flops_per_second(size: int = 2048, seconds: float = 2.0) -> float:
     """The best of many products of square float32 matrices, with as many threads as the steps have."""
-    left, right, best, end = torch.randn(size, size), torch.randn(size, size), float("inf"), time.perf_counter() + seconds
+    left, right, best, end = (
+        torch.randn(size, size),
+        torch.randn(size, size),
+        float("inf"),
+        time.perf_counter() + seconds,
+    )
     while time.perf_counter() < end:
         began = seconds_now()
         left @ right
@@ -161,7 +200,10 @@ def peak_memory_gb(folder: Path, split: Split) -> dict[str, float]:
     before = peak_bytes()
     for _ in loops.ours(MaskedLM.load(folder), split, config):
         pass
-    return {"peak_memory_gb": peak_bytes() / 1e9, "peak_memory_above_libraries_gb": (peak_bytes() - before) / 1e9}
+    return {
+        "peak_memory_gb": peak_bytes() / 1e9,
+        "peak_memory_above_libraries_gb": (peak_bytes() - before) / 1e9,
+    }
 
 
 def profile(folder: Path, split: Split, steps: int) -> str:
@@ -171,7 +213,9 @@ def profile(folder: Path, split: Split, steps: int) -> str:
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
         for _ in range(steps):
             next(running)
-    return seen.key_averages().table(sort_by="self_cpu_time_total", row_limit=15, max_name_column_width=45)
+    return seen.key_averages().table(
+        sort_by="self_cpu_time_total", row_limit=15, max_name_column_width=45
+    )
 
 
 def text_of(files: list[Path]) -> Split:
@@ -185,13 +229,27 @@ def measured(asked: argparse.Namespace) -> dict:
     split, steps = text_of(asked.text), 1 if asked.quick else STEPS_A_TURN[asked.size]
     with scratch() as home:
         folder = folder_of(asked.size, Path(home))
-        found = speeds(folder, split, 1 if asked.quick else asked.rounds, steps, 1 if asked.quick else TUTORIAL_BATCH[asked.size], asked.against)
+        found = speeds(
+            folder,
+            split,
+            1 if asked.quick else asked.rounds,
+            steps,
+            1 if asked.quick else TUTORIAL_BATCH[asked.size],
+            asked.against,
+        )
         lm = MaskedLM.load(folder)
-        lengths = [min(n, lm.max_length) for n in map(len, lm.tokenizer(list(split.train))["input_ids"])]
+        lengths = [
+            min(n, lm.max_length) for n in map(len, lm.tokenizer(list(split.train))["input_ids"])
+        ]
         needed = flops_per_token(lm.model.config, lengths, RECIPES["recommended"].mask_rate)
         del lm
         fraction = median(found["ours"]) * needed / matmul_flops_per_second()
-        ratio = {name: median(ours / other for ours, other in zip(found["ours"], found[name], strict=True)) for name in list(found)[1:]}
+        ratio = {
+            name: median(
+                ours / other for ours, other in zip(found["ours"], found[name], strict=True)
+            )
+            for name in list(found)[1:]
+        }
         figures = {
             "size": asked.size,
             "threads": torch.get_num_threads(),
@@ -202,20 +260,39 @@ def measured(asked: argparse.Namespace) -> dict:
         }
         if not asked.quick and "line_by_line" in found:
             figures["trainer_tokens_per_second"] = trainer_speed(folder, split, 3 * steps)
-        command = [sys.executable, "-m", "benchmarks.training", "--memory-of", str(folder), "--text", *map(str, asked.text)]
-        figures |= json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.training",
+            "--memory-of",
+            str(folder),
+            "--text",
+            *map(str, asked.text),
+        ]
+        figures |= json.loads(
+            subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        )
     return figures
 
 
 def told(figures: dict) -> str:
     """The figures as a table, each beside what is demanded."""
     demands = dict(zip(list(NAMES)[1:], DEMANDS[figures["size"]], strict=True))
-    lines = [f"{figures['size']}, {figures['threads']} threads", "", "| loop | real tokens/s | ours is faster | demanded |", "|---|---|---|---|"]
+    lines = [
+        f"{figures['size']}, {figures['threads']} threads",
+        "",
+        "| loop | real tokens/s | ours is faster | demanded |",
+        "|---|---|---|---|",
+    ]
     for name, shown in ((name, NAMES[name]) for name in figures["turns"]):
         ratio = "1" if name == "ours" else f"{figures[f'ratio_vs_{name}']:.2f}x"
-        lines.append(f"| {shown} | {figures['tokens_per_second'][name]:,.0f} | {ratio} | {demands.get(name) or '–'} |")
+        lines.append(
+            f"| {shown} | {figures['tokens_per_second'][name]:,.0f} | {ratio} | {demands.get(name) or '–'} |"
+        )
     if "trainer_tokens_per_second" in figures:
-        lines.append(f"| transformers.Trainer on B1's rows | {figures['trainer_tokens_per_second']:,.0f} | – | – |")
+        lines.append(
+            f"| transformers.Trainer on B1's rows | {figures['trainer_tokens_per_second']:,.0f} | – | – |"
+        )
     lines += [
         "",
         f"fraction of the matrix-product peak: {figures['gemm_fraction']:.0%}",
@@ -226,14 +303,32 @@ def told(figures: dict) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--size", choices=DEMANDS, default="small")
-    parser.add_argument("--text", type=Path, nargs="*", default=[], help="text files; the bundled samples when there is none")
+    parser.add_argument(
+        "--text",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="text files; the bundled samples when there is none",
+    )
     parser.add_argument("--rounds", type=int, default=3, help="turns of each loop")
-    parser.add_argument("--against", nargs="+", choices=list(NAMES)[1:], default=list(NAMES)[1:], help="which loops; all when left out")
+    parser.add_argument(
+        "--against",
+        nargs="+",
+        choices=list(NAMES)[1:],
+        default=list(NAMES)[1:],
+        help="which loops; all when left out",
+    )
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves its choice")
-    parser.add_argument("--quick", action="store_true", help="one turn of one step, no Trainer: to see that it runs")
-    parser.add_argument("--profile", action="store_true", help="only print where the time of our step goes")
+    parser.add_argument(
+        "--quick", action="store_true", help="one turn of one step, no Trainer: to see that it runs"
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="only print where the time of our step goes"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -243,7 +338,11 @@ def main() -> None:
         print(json.dumps(peak_memory_gb(asked.memory_of, text_of(asked.text))))
     elif asked.profile:
         with scratch() as home:
-            print(profile(folder_of(asked.size, Path(home)), text_of(asked.text), STEPS_A_TURN[asked.size]))
+            print(
+                profile(
+                    folder_of(asked.size, Path(home)), text_of(asked.text), STEPS_A_TURN[asked.size]
+                )
+            )
     else:
         figures = measured(asked)
         print(json.dumps(figures) if asked.json else told(figures))

@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[1]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("book", type=Path, nargs="?", default=ROOT / "assets" / "samples" / "seed-almanac.txt")
+    parser.add_argument(
+        "book", type=Path, nargs="?", default=ROOT / "assets" / "samples" / "seed-almanac.txt"
+    )
     parser.add_argument("--sentence", default="Leave the pods on the ___ until they rattle.")
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--width", type=int, default=1100)
@@ -30,13 +32,16 @@ def main() -> None:
         os.environ["GRADIO_TEMP_DIR"] = f"{home}/uploads"
         from mlm_gui.services.limits import LAPTOP
         from mlm_gui.services.studio import Studio
-        from mlm_gui.ui.app import build, launch_options
+        from mlm_gui.ui.page import build
+        from mlm_gui.ui.server import launch_options
 
         studio = Studio.open(Path(home), LAPTOP)
         page = build(studio)
         page.queue(max_size=64, api_open=False)
         _, url, _ = page.launch(prevent_thread_lock=True, **launch_options(studio))
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
         tab = browser.new_page(viewport={"width": options.width, "height": 780})
         tab.goto(url + ("?__theme=dark" if options.dark else "?__theme=light"))
         photograph(tab, options)
@@ -65,7 +70,9 @@ def photograph(tab, options: argparse.Namespace) -> None:
         seed.blur()
         tab.wait_for_timeout(400)
         if all(
-            tab.locator(f"#mask-tokens .chips button[data-fate={fate}], #mask-tokens [role=toolbar] button[data-fate={fate}]").count()
+            tab.locator(
+                f"#mask-tokens .chips button[data-fate={fate}], #mask-tokens [role=toolbar] button[data-fate={fate}]"
+            ).count()
             for fate in ("mask", "random", "kept")
         ):
             break

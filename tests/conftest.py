@@ -7,7 +7,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads make a busy machine thirty times slower
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "passive"
+)  # spinning threads make a busy machine thirty times slower
 
 from pathlib import Path
 
@@ -15,14 +17,16 @@ import families
 import pytest
 import torch
 
-from mlm_gui.core import verdict
-from mlm_gui.core.documents import Corpus
-from mlm_gui.core.model import MaskedLM
-from mlm_gui.core.verdict import examination, general_paragraphs
+from mlm_gui.core.corpus.corpus import Corpus
+from mlm_gui.core.evaluation import report as verdict
+from mlm_gui.core.evaluation.report import examination, general_paragraphs
+from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.services.limits import LAPTOP
 from mlm_gui.services.studio import Studio
 
-torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)  # two workers share two cores
+torch.set_num_threads(
+    1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+)  # two workers share two cores
 
 
 @pytest.fixture(scope="session")

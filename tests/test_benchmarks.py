@@ -12,9 +12,9 @@ from transformers import BertConfig
 from benchmarks import data, exams, ledger, loops, page, quality, rates, texts, training
 from benchmarks.memory import peak_bytes
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.documents import Corpus, Document, Split
-from mlm_gui.core.policy import Fate
-from mlm_gui.core.training import set_dropout
+from mlm_gui.core.corpus.corpus import Corpus, Document, Split
+from mlm_gui.core.masking.policy import Fate
+from mlm_gui.core.training.loop import set_dropout
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +45,38 @@ def test_a_loop_ends_after_the_steps_it_was_given(tiny, split):
     assert len(list(loops.run_mlm(tiny.copy().model, tiny.tokenizer, rows, batch=4, steps=5))) == 5
 
 
-def test_the_tutorial_s_loss_runs_over_every_position_and_its_masks_spare_the_special_tokens(tiny, split):
-    tokenizer, rows = tiny.tokenizer, loops.tutorial_rows(tiny.tokenizer, split.train[:4], 256, torch.Generator().manual_seed(0))
-    ids = tokenizer(list(split.train[:4]), max_length=256, truncation=True, padding="max_length", return_tensors="pt")["input_ids"]
-    seen, labels, real = (torch.stack([row[name] for row in rows]) for name in ("input_ids", "labels", "attention_mask"))
+def test_the_tutorial_s_loss_runs_over_every_position_and_its_masks_spare_the_special_tokens(
+    tiny, split
+):
+    tokenizer, rows = (
+        tiny.tokenizer,
+        loops.tutorial_rows(tiny.tokenizer, split.train[:4], 256, torch.Generator().manual_seed(0)),
+    )
+    ids = tokenizer(
+        list(split.train[:4]),
+        max_length=256,
+        truncation=True,
+        padding="max_length",
+        return_tensors="pt",
+    )["input_ids"]
+    seen, labels, real = (
+        torch.stack([row[name] for row in rows])
+        for name in ("input_ids", "labels", "attention_mask")
+    )
     assert torch.equal(labels, ids) and labels.shape == (4, 256) and bool((labels >= 0).all())
     changed = seen != ids
     assert set(seen[changed].tolist()) == {tokenizer.mask_token_id}
-    assert not set(ids[changed].tolist()) & {tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id}
+    assert not set(ids[changed].tolist()) & {
+        tokenizer.cls_token_id,
+        tokenizer.sep_token_id,
+        tokenizer.pad_token_id,
+    }
 
     model = tiny.copy().model.eval()
     whole = model(input_ids=seen, attention_mask=real, labels=labels)
-    assert whole.loss.item() == pytest.approx(F.cross_entropy(whole.logits.flatten(0, 1), ids.flatten()).item(), rel=1e-6)
+    assert whole.loss.item() == pytest.approx(
+        F.cross_entropy(whole.logits.flatten(0, 1), ids.flatten()).item(), rel=1e-6
+    )
 
 
 def test_the_hand_loop_does_what_transformers_trainer_does(tiny, split, tmp_path, monkeypatch):
@@ -73,13 +93,25 @@ def test_the_hand_loop_does_what_transformers_trainer_does(tiny, split, tmp_path
         torch.manual_seed(0)
         return real([dict(row) for row in sorted(rows, key=lambda row: row["input_ids"])])
 
-    rows, (by_hand, by_trainer) = loops.lines(tiny.tokenizer, split.train[:8]), (tiny.copy().model, tiny.copy().model)
+    rows, (by_hand, by_trainer) = (
+        loops.lines(tiny.tokenizer, split.train[:8]),
+        (tiny.copy().model, tiny.copy().model),
+    )
     for model in (by_hand, by_trainer):
         set_dropout(model, 0)
     settings = TrainingArguments(
-        tmp_path, max_steps=3, logging_steps=1, report_to=[], save_strategy="no", disable_tqdm=True, use_cpu=True, remove_unused_columns=False
+        tmp_path,
+        max_steps=3,
+        logging_steps=1,
+        report_to=[],
+        save_strategy="no",
+        disable_tqdm=True,
+        use_cpu=True,
+        remove_unused_columns=False,
     )
-    Trainer(by_trainer, settings, train_dataset=rows, data_collator=same_masks, callbacks=[Losses()]).train()
+    Trainer(
+        by_trainer, settings, train_dataset=rows, data_collator=same_masks, callbacks=[Losses()]
+    ).train()
     monkeypatch.setattr(loops, "collator", lambda tokenizer: same_masks)
     losses = [step.loss for step in loops.run_mlm(by_hand, tiny.tokenizer, rows, steps=3)]
     assert losses == pytest.approx(logged, rel=1e-4)
@@ -96,7 +128,12 @@ def test_the_share_of_real_tokens_is_that_of_the_batches():
 
 def test_the_exam_hides_every_chosen_token(tiny, split):
     sat = exams.hidden_exams(split.held_out, tiny)
-    assert {int(fate) for exam in sat for _, batch in exam.questions for fate in batch.fates[batch.chosen]} == {int(Fate.MASK)}
+    assert {
+        int(fate)
+        for exam in sat
+        for _, batch in exam.questions
+        for fate in batch.fates[batch.chosen]
+    } == {int(Fate.MASK)}
     assert exams.hidden_loss(tiny, sat) == exams.hidden_loss(tiny, sat)
 
 
@@ -104,17 +141,33 @@ def test_the_operations_of_a_base_step_are_counted_as_by_hand():
     """85 million encoder weights, 5.3 million of them and 24 million of the head at 15 % of the tokens, six operations each, and attention over 100."""
     counted = training.flops_per_token(BertConfig(), [100, 100], 0.15)
     last = 768 * 768 + 2 * 768 * 3072
-    assert counted == pytest.approx(6 * (84_934_656 - last) + 12 * 12 * 768 * 100 + 6 * 0.15 * (last + 768 * 768 + 768 * 30_522))
+    assert counted == pytest.approx(
+        6 * (84_934_656 - last) + 12 * 12 * 768 * 100 + 6 * 0.15 * (last + 768 * 768 + 768 * 30_522)
+    )
 
 
 def test_training_gives_the_figures_it_promises(monkeypatch, family_folder):
     monkeypatch.setattr(training, "folder_of", lambda size, home: family_folder("bert"))
     monkeypatch.setattr(training, "matmul_flops_per_second", lambda: 1e11)
     monkeypatch.setattr(
-        training.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout='{"peak_memory_gb": 1, "peak_memory_above_libraries_gb": 1}')
+        training.subprocess,
+        "run",
+        lambda *_, **__: SimpleNamespace(
+            stdout='{"peak_memory_gb": 1, "peak_memory_above_libraries_gb": 1}'
+        ),
     )
-    figures = training.measured(SimpleNamespace(size="starter", text=[], quick=True, against=["tutorial", "line_by_line", "group_128"]))
-    promised = {"ratio_vs_tutorial", "ratio_vs_line_by_line", "ratio_vs_group_128", "gemm_fraction", "peak_memory_gb"}
+    figures = training.measured(
+        SimpleNamespace(
+            size="starter", text=[], quick=True, against=["tutorial", "line_by_line", "group_128"]
+        )
+    )
+    promised = {
+        "ratio_vs_tutorial",
+        "ratio_vs_line_by_line",
+        "ratio_vs_group_128",
+        "gemm_fraction",
+        "peak_memory_gb",
+    }
     assert promised <= figures.keys() and all(figures[name] > 0 for name in promised)
     assert "B3 group_texts 128" in training.told(figures)
     assert peak_bytes() > 10**7
@@ -161,5 +214,10 @@ def test_a_made_up_text_has_its_size_and_no_paragraph_twice(tmp_path):
 
 
 def test_a_percentile_is_a_value_that_was_seen():
-    assert page.summary([float(number) for number in range(100, 0, -1)]) == {"p50": 50, "p95": 95, "p99": 99, "max": 100}
+    assert page.summary([float(number) for number in range(100, 0, -1)]) == {
+        "p50": 50,
+        "p95": 95,
+        "p99": 99,
+        "max": 100,
+    }
     assert page.summary([7.0]) == {"p50": 7, "p95": 7, "p99": 7, "max": 7}

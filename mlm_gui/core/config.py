@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from mlm_gui.core import checks
-from mlm_gui.core.policy import MaskPolicy
+from mlm_gui.core import validation as checks
+from mlm_gui.core.masking.policy import MaskPolicy
 from mlm_gui.errors import UserError
 
 MAX_STEPS = 1_000_000
@@ -63,7 +63,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name, check, *limits in _RANGES:
-            object.__setattr__(self, name, check(f"The setting {name.replace('_', ' ')}", getattr(self, name), *limits))
+            object.__setattr__(
+                self,
+                name,
+                check(f"The setting {name.replace('_', ' ')}", getattr(self, name), *limits),
+            )
         _ = self.policy
 
     def check_length(self, num_characters: int) -> None:

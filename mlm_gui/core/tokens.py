@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from mlm_gui.core.paragraphs import lengths_of, some_of
+from mlm_gui.core.corpus.paragraphs import lengths_of, some_of
 from mlm_gui.errors import UserError
 
 LONGEST_SEQUENCE = 512
@@ -55,14 +55,22 @@ class TokenStore:
     def where(self, wanted: Callable[[torch.Tensor], bool]) -> "TokenStore":
         """Only the sequences whose ids (int64 [N]) are wanted."""
         places = zip(self.offsets, self.offsets[1:], strict=False)
-        kept = [slice(a, b) for a, b in places if wanted(torch.from_numpy(self.ids[a:b].astype(np.int64)))]
-        return _laid_end_to_end([self.ids[place] for place in kept], [self.continues[place] for place in kept])
+        kept = [
+            slice(a, b)
+            for a, b in places
+            if wanted(torch.from_numpy(self.ids[a:b].astype(np.int64)))
+        ]
+        return _laid_end_to_end(
+            [self.ids[place] for place in kept], [self.continues[place] for place in kept]
+        )
 
     def pack(self, sequences: np.ndarray) -> "Pack":
         """The named sequences, in that order, as one flat row."""
         places = [slice(self.offsets[s], self.offsets[s + 1]) for s in sequences]
         return Pack(
-            torch.from_numpy(np.concatenate([self.ids[place] for place in places]).astype(np.int64)),
+            torch.from_numpy(
+                np.concatenate([self.ids[place] for place in places]).astype(np.int64)
+            ),
             torch.tensor([place.stop - place.start for place in places]),
             torch.from_numpy(np.concatenate([self.continues[place] for place in places])),
         )
@@ -96,7 +104,9 @@ class Pack:
         return torch.arange(len(self.input_ids)) - torch.repeat_interleave(starts, self.lengths)
 
 
-def tokenize(paragraphs: Sequence[str], tokenizer, max_length: int, cut: bool = False) -> TokenStore:
+def tokenize(
+    paragraphs: Sequence[str], tokenizer, max_length: int, cut: bool = False
+) -> TokenStore:
     """Token ids of all paragraphs; one longer than `max_length` tokens is split into several sequences, and nothing is dropped, unless `cut` drops the rest.
 
     The tokenizer adds its own special tokens to every sequence. Raises UserError for a tokenizer without a fast version.
@@ -104,7 +114,9 @@ def tokenize(paragraphs: Sequence[str], tokenizer, max_length: int, cut: bool = 
     _check_is_fast(tokenizer)
     entries = tokenizer.get_vocab()
     starts_word = np.zeros(max(entries.values(), default=0) + 1, dtype=bool)
-    starts_word[[token_id for token, token_id in entries.items() if token.startswith(WORD_STARTS)]] = True
+    starts_word[
+        [token_id for token, token_id in entries.items() if token.startswith(WORD_STARTS)]
+    ] = True
     rows, continued = [], []
     for parts in parts_of(paragraphs, tokenizer, max_length):
         for encoding in parts[:1] if cut else parts:
@@ -123,7 +135,11 @@ def num_tokens_of(paragraphs: Sequence[str], tokenizer) -> tuple[int, bool]:
 
 def num_ordinary(paragraphs: Sequence[str], tokenizer) -> int:
     """Tokens of the text that may be hidden: all but those that mark a beginning or an end."""
-    return sum(encoding.special_tokens_mask.count(0) for parts in parts_of(paragraphs, tokenizer, LONGEST_SEQUENCE) for encoding in parts)
+    return sum(
+        encoding.special_tokens_mask.count(0)
+        for parts in parts_of(paragraphs, tokenizer, LONGEST_SEQUENCE)
+        for encoding in parts
+    )
 
 
 def parts_of(paragraphs: Sequence[str], tokenizer, max_length: int) -> Iterator[list]:
@@ -136,12 +152,21 @@ def parts_of(paragraphs: Sequence[str], tokenizer, max_length: int) -> Iterator[
     cutting = None
     for start in range(0, len(paragraphs), PARAGRAPHS_PER_CALL):
         some = list(paragraphs[start : start + PARAGRAPHS_PER_CALL])
-        for paragraph, encoding in zip(some, tokenizer(some, verbose=False, **options).encodings, strict=True):
+        for paragraph, encoding in zip(
+            some, tokenizer(some, verbose=False, **options).encodings, strict=True
+        ):
             if len(encoding.ids) <= max_length:
                 yield [encoding]
                 continue
             cutting = cutting or copy.deepcopy(tokenizer)
-            yield cutting([paragraph], truncation=True, max_length=max_length, stride=0, return_overflowing_tokens=True, **options).encodings
+            yield cutting(
+                [paragraph],
+                truncation=True,
+                max_length=max_length,
+                stride=0,
+                return_overflowing_tokens=True,
+                **options,
+            ).encodings
 
 
 def _check_is_fast(tokenizer) -> None:
@@ -156,16 +181,24 @@ def _check_is_fast(tokenizer) -> None:
 def _continues(word_ids: list[int | None]) -> np.ndarray:
     """bool [N]: which tokens belong to the same word, by the tokenizer's own count, as the token before them."""
     words = np.asarray([-1 if word is None else word for word in word_ids])
-    return np.concatenate([[False], (words[1:] == words[:-1]) & (words[1:] >= 0)]) if len(words) else np.zeros(0, bool)
+    return (
+        np.concatenate([[False], (words[1:] == words[:-1]) & (words[1:] >= 0)])
+        if len(words)
+        else np.zeros(0, bool)
+    )
 
 
 def _laid_end_to_end(rows: Sequence[np.ndarray], continued: Sequence[np.ndarray]) -> TokenStore:
     ids = np.concatenate(rows) if rows else np.zeros(0, np.int32)
     flags = np.concatenate(continued) if continued else np.zeros(0, bool)
-    return TokenStore(ids, np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64), flags)
+    return TokenStore(
+        ids, np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64), flags
+    )
 
 
-def packs(lengths: np.ndarray, tokens_per_pack: float, order: np.ndarray, num_packs: int | None = None) -> Iterator[np.ndarray]:
+def packs(
+    lengths: np.ndarray, tokens_per_pack: float, order: np.ndarray, num_packs: int | None = None
+) -> Iterator[np.ndarray]:
     """Cuts the sequences, taken in `order`, into packs of nearly equal size, about `tokens_per_pack` tokens each, or into `num_packs`.
 
     lengths: int64 [S]. order: int64 [S], a permutation. Yields arrays of sequence numbers; each sequence stands in exactly one. There are fewer
@@ -182,15 +215,25 @@ class Pieces:
     """A text as one or several pieces, each tokenised when it is first asked for; the memory holds PIECES_HELD of them, or one where they are on disk."""
 
     def __init__(
-        self, paragraphs: Sequence[str], cut: Callable[[Sequence[str]], TokenStore], folder: Path | None = None, whole: bool = False
+        self,
+        paragraphs: Sequence[str],
+        cut: Callable[[Sequence[str]], TokenStore],
+        folder: Path | None = None,
+        whole: bool = False,
     ) -> None:
         """`cut` turns paragraphs into tokens. Pieces are kept as files in `folder`, or in memory without one. `whole` makes a single piece."""
         self._paragraphs, self._cut, self._folder = paragraphs, cut, folder
         ends = np.cumsum(lengths_of(paragraphs), dtype=np.int64)
         self._num_characters = int(ends[-1]) if len(ends) else 0
         num_pieces = 1 if whole else max(1, round(self._num_characters / PIECE_CHARACTERS))
-        starts = np.searchsorted(ends, np.arange(1, num_pieces) * self._num_characters / num_pieces) + 1
-        self._bounds = [0, *(start for start in np.unique(starts).tolist() if start < len(paragraphs)), len(paragraphs)]
+        starts = (
+            np.searchsorted(ends, np.arange(1, num_pieces) * self._num_characters / num_pieces) + 1
+        )
+        self._bounds = [
+            0,
+            *(start for start in np.unique(starts).tolist() if start < len(paragraphs)),
+            len(paragraphs),
+        ]
         self._sizes = np.diff(np.concatenate([[0], ends])[self._bounds]).tolist()
         self._kept: dict[int, TokenStore] = {}
 
@@ -199,11 +242,17 @@ class Pieces:
 
     def __getitem__(self, number: int) -> TokenStore:
         """The tokens of one piece."""
-        store = self._kept.get(number)  # threads may share this: none counts on what it has just kept
+        store = self._kept.get(
+            number
+        )  # threads may share this: none counts on what it has just kept
         if store is None:
-            for other in list(self._kept)[: max(0, len(self._kept) + 1 - (PIECES_HELD if self._folder is None else 1))]:
+            for other in list(self._kept)[
+                : max(0, len(self._kept) + 1 - (PIECES_HELD if self._folder is None else 1))
+            ]:
                 self._kept.pop(other, None)
-            store = self._read(number) or self._write(number, self._cut(self._paragraphs[slice(*self._bounds[number : number + 2])]))
+            store = self._read(number) or self._write(
+                number, self._cut(self._paragraphs[slice(*self._bounds[number : number + 2])])
+            )
             self._kept[number] = store
         return store
 
@@ -240,6 +289,13 @@ class Pieces:
             self._folder.mkdir(parents=True, exist_ok=True)
             narrow = np.uint16 if store.num_tokens and store.ids.max() < 2**16 else np.int32
             aside = self._path(number).with_suffix(".partial")
-            save_file({"ids": store.ids.astype(narrow), "offsets": store.offsets, "continues": store.continues}, aside)
+            save_file(
+                {
+                    "ids": store.ids.astype(narrow),
+                    "offsets": store.offsets,
+                    "continues": store.continues,
+                },
+                aside,
+            )
             aside.replace(self._path(number))
         return store

@@ -1,25 +1,33 @@
 """Everything the page and the shell stand on, made once for a home folder."""
 
+import importlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlm_gui import core
-from mlm_gui.core.bundled import STARTER
+from mlm_gui.core.assets import STARTER
 from mlm_gui.errors import UserError
-from mlm_gui.services.jobs import Trainer
-from mlm_gui.services.laboratory import Laboratory
+from mlm_gui.services.jobs.evaluations import Sittings
+from mlm_gui.services.jobs.preflight import Preflight
+from mlm_gui.services.jobs.surprisal import Readings
+from mlm_gui.services.jobs.training_queue import Trainer
 from mlm_gui.services.limits import Limits
-from mlm_gui.services.models import Models
-from mlm_gui.services.overview import Overview
-from mlm_gui.services.preflight import Preflight
-from mlm_gui.services.readings import Readings
-from mlm_gui.services.run import Run
-from mlm_gui.services.runs import Runs
-from mlm_gui.services.sittings import Sittings
-from mlm_gui.services.store import ID, Texts
+from mlm_gui.services.models.masking_preview import Laboratory
+from mlm_gui.services.models.models import Models
+from mlm_gui.services.runs.registry import Runs
+from mlm_gui.services.runs.run import Run
+from mlm_gui.services.runs.summary import Overview
+from mlm_gui.services.storage.files import ID
+from mlm_gui.services.storage.texts import Texts
 
 log = logging.getLogger(__name__)
+ENGINE_MODULES = (
+    "mlm_gui.core.masking.explanation",
+    "mlm_gui.core.inference.fill",
+    "mlm_gui.core.training.loop",
+    "mlm_gui.core.evaluation.report",
+)
+"""What is loaded behind the page, in the order in which a page needs it."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +51,31 @@ class Studio:
         """Makes the folders that are missing; starts no thread."""
         runs = Runs(home)
         models = Models(runs, limits)
-        trainer, sittings, preflight = Trainer(models.load, limits), Sittings(models.load, limits), Preflight(home, runs, models, limits)
-        return cls(home, limits, Texts(home), runs, models, trainer, sittings, Laboratory(models), preflight, Overview(), Readings(models, limits))
+        trainer, sittings, preflight = (
+            Trainer(models.load, limits),
+            Sittings(models.load, limits),
+            Preflight(home, runs, models, limits),
+        )
+        return cls(
+            home,
+            limits,
+            Texts(home),
+            runs,
+            models,
+            trainer,
+            sittings,
+            Laboratory(models),
+            preflight,
+            Overview(),
+            Readings(models, limits),
+        )
 
     def warm_up(self) -> None:
         """Loads torch, transformers and the starter, so that the first draw and the first training need not wait for them. Takes seconds; failing is no harm."""
         try:
             self.models.tokenizer(STARTER)
-            for name in ("draw", "filling", "training", "verdict"):  # in the order in which a page asks for them
-                getattr(core, name)
+            for name in ENGINE_MODULES:
+                importlib.import_module(name)
             self.models.borrow(STARTER)
         except Exception:
             log.exception("The warm-up failed; whatever it was comes up again when it is needed.")
@@ -67,10 +91,16 @@ class Studio:
 
     def usable(self, name: object, owner: str) -> str:
         """The name of a model that this visitor may ask. Raises UserError when there is none of that name, or it is another visitor's run."""
-        run_id = name.strip().removeprefix("run:") if isinstance(name, str) and name.strip().startswith("run:") else None
+        run_id = (
+            name.strip().removeprefix("run:")
+            if isinstance(name, str) and name.strip().startswith("run:")
+            else None
+        )
         if run_id is not None and self.visible(run_id, owner) is None:
             raise UserError(
-                "That run has no model.", "It is not on this server any more, or it never reached a save.", "Choose another run, or train one."
+                "That run has no model.",
+                "It is not on this server any more, or it never reached a save.",
+                "Choose another run, or train one.",
             )
         self.models.tokenizer(name)  # refuses an unknown model at once
         return name.strip()

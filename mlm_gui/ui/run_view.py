@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from mlm_gui.core.history import History
-from mlm_gui.services.run import LIVE_STATES, RESUMABLE_STATES, Run
+from mlm_gui.core.training.history import History
+from mlm_gui.services.runs.run import LIVE_STATES, RESUMABLE_STATES, Run
 from mlm_gui.services.studio import Studio
-from mlm_gui.ui.chart import figure_json
-from mlm_gui.ui.charts import loss_chart, loss_table, new_points, turn_marks
-from mlm_gui.ui.lapse import lapse_value
-from mlm_gui.ui.run_words import BLANK_FACTS, MARKS, pill_text, run_facts, run_note, second_line
+from mlm_gui.ui.components.chart import figure_json
+from mlm_gui.ui.components.live import lapse_value
+from mlm_gui.ui.figures import loss_chart, loss_table, new_points, turn_marks
+from mlm_gui.ui.run_text import BLANK_FACTS, MARKS, pill_text, run_facts, run_note, second_line
 
 RESTING_STATES = ("finished", "stopped", "failed", "damaged")
 """A run in one of these changes only when somebody does something to it here: nobody has to ask again."""
@@ -44,7 +44,12 @@ def view_of(studio: Studio, run: Run, visitor: str = "") -> TrainingView:
     asked = {"run": run.id, "visitor": visitor if isinstance(visitor, str) else "", "state": state}
     return TrainingView(
         run.id,
-        {"fig": figure_json(loss_chart(History())), "empty": "", "facts": run_facts(history), **asked},
+        {
+            "fig": figure_json(loss_chart(History())),
+            "empty": "",
+            "facts": run_facts(history),
+            **asked,
+        },
         {**asked, "name": run.job.name if run.job else ""},
         {**lapse_value(run), **asked},
         gr.Button("Queue another run" if state in LIVE_STATES else "Start training"),
@@ -69,19 +74,28 @@ def controls(run: Run, state: str) -> tuple[gr.Button, gr.Button, gr.Button, gr.
     step = run.safe_step if state in RESUMABLE_STATES else 0
     return (
         gr.Button("Pause", interactive=state == "running"),
-        gr.Button(f"Go on from step {step:,}" if step else "Go on", interactive=state in RESUMABLE_STATES),
+        gr.Button(
+            f"Go on from step {step:,}" if step else "Go on", interactive=state in RESUMABLE_STATES
+        ),
         gr.Button("One step", interactive=state in ("paused", "interrupted")),
-        gr.Button("Leave the queue" if state == "queued" and not step else "Stop and keep", interactive=_may_stop(run, state)),
+        gr.Button(
+            "Leave the queue" if state == "queued" and not step else "Stop and keep",
+            interactive=_may_stop(run, state),
+        ),
     )
 
 
 def _may_stop(run: Run, state: str) -> bool:
-    return state in LIVE_STATES or state == "paused" or (state == "interrupted" and run.safe_step > 0)
+    return (
+        state in LIVE_STATES or state == "paused" or (state == "interrupted" and run.safe_step > 0)
+    )
 
 
 def looked_up(studio: Studio, asked: object) -> Run | None:
     """The run that a component asks about, when its visitor may see it; everything asked comes from a browser."""
-    return studio.visible(asked.get("run"), asked.get("visitor")) if isinstance(asked, dict) else None
+    return (
+        studio.visible(asked.get("run"), asked.get("visitor")) if isinstance(asked, dict) else None
+    )
 
 
 def poller(studio: Studio):
@@ -95,7 +109,11 @@ def poller(studio: Studio):
         state, history = run.state, run.history()
         if asked.get("want") in ("table", "csv"):
             head, rows = loss_table(history, None if asked["want"] == "csv" else 50)
-            return {"csv": _csv(head, rows)} if asked["want"] == "csv" else {"head": head, "rows": rows}
+            return (
+                {"csv": _csv(head, rows)}
+                if asked["want"] == "csv"
+                else {"head": head, "rows": rows}
+            )
         add, replace, cursor = new_points(history, asked.get("cursor"))
         marks = turn_marks(history)
         return {
@@ -107,7 +125,9 @@ def poller(studio: Studio):
             "facts": run_facts(history),
             "note": run_note(studio, run, state, history),
             "more": second_line(state, history, run.queue_lock.is_locked),
-            "progress": history.num_steps / history.started.total_steps if history.started else None,
+            "progress": history.num_steps / history.started.total_steps
+            if history.started
+            else None,
             "state": state,
             "final": state in RESTING_STATES,
         }
@@ -124,7 +144,12 @@ def pill_poller(studio: Studio):
         if run is None or run.job is None:
             return None
         state, history = run.state, run.history()
-        return {"text": pill_text(studio, run, state, history), "mark": MARKS[state], "state": state, "final": state in RESTING_STATES}
+        return {
+            "text": pill_text(studio, run, state, history),
+            "mark": MARKS[state],
+            "state": state,
+            "final": state in RESTING_STATES,
+        }
 
     return poll
 

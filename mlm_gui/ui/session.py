@@ -26,4 +26,9 @@ def build_questions() -> gr.BrowserState:
 
 def build_session() -> Session:
     """The states, empty until the first visit fills them."""
-    return Session(*(gr.BrowserState("", storage_key=f"mlm-studio-{name}", secret=SECRET) for name in Session._fields))
+    return Session(
+        *(
+            gr.BrowserState("", storage_key=f"mlm-studio-{name}", secret=SECRET)
+            for name in Session._fields
+        )
+    )

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gradio as gr
 
-ASSETS = next(
-    (folder for folder in (Path(__file__).parents[2] / "assets", Path(__file__).parents[1] / "assets") if folder.is_dir()),
-    Path(__file__).parents[2] / "assets",
-)
+from mlm_gui.core.assets import ASSETS
+
 STYLE = ASSETS / "style.css"
 
 SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
@@ -19,7 +15,11 @@ MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "mon
 def theme() -> gr.themes.Base:
     """Gradio's own controls in the colours of `style.css`; its variables follow the theme, so each value is said once."""
     look = gr.themes.Base(
-        font=SANS, font_mono=MONO, text_size=gr.themes.sizes.text_md, radius_size=gr.themes.sizes.radius_md, spacing_size=gr.themes.sizes.spacing_md
+        font=SANS,
+        font_mono=MONO,
+        text_size=gr.themes.sizes.text_md,
+        radius_size=gr.themes.sizes.radius_md,
+        spacing_size=gr.themes.sizes.spacing_md,
     )
     return look.set(**_both(PAIRED), **SINGLE)
 

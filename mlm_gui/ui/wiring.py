@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from mlm_gui.core import checks
+from mlm_gui.core import validation as checks
 from mlm_gui.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -16,13 +16,23 @@ INFERENCE = "inference"
 """The concurrency id shared by everything that asks a model."""
 
 
-def on(event: Callable, handler: Callable, studio: Any, inputs: Any = None, outputs: Any = None, **options: Any):
+def on(
+    event: Callable,
+    handler: Callable,
+    studio: Any,
+    inputs: Any = None,
+    outputs: Any = None,
+    **options: Any,
+):
     """Connects `event` to `handler(studio, *inputs)`; a UserError is shown to the person, anything else is logged and shown as unexpected."""
     parameters = list(inspect.signature(handler).parameters.values())[1:]
 
     def guarded(*values):
         try:
-            return handler(studio, *(checks.readable(value) if isinstance(value, str) else value for value in values))
+            return handler(
+                studio,
+                *(checks.readable(value) if isinstance(value, str) else value for value in values),
+            )
         except UserError as error:
             raise notice(error) from error
         except Exception as error:
@@ -37,8 +47,22 @@ def on(event: Callable, handler: Callable, studio: Any, inputs: Any = None, outp
 
     guarded.__name__ = handler.__name__
     guarded.__signature__ = inspect.Signature(parameters)
-    guarded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters if parameter.annotation is not parameter.empty}
-    return event(guarded, inputs, outputs, **{"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private", **options})
+    guarded.__annotations__ = {
+        parameter.name: parameter.annotation
+        for parameter in parameters
+        if parameter.annotation is not parameter.empty
+    }
+    return event(
+        guarded,
+        inputs,
+        outputs,
+        **{
+            "show_progress": "hidden",
+            "show_progress_on": [],
+            "api_visibility": "private",
+            **options,
+        },
+    )
 
 
 def notice(error: UserError) -> gr.Error:

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from mlm_gui.core.events import Stepped
-from mlm_gui.services import jobs
-from mlm_gui.services.run import LIVE_STATES, RESUMABLE_STATES
-from mlm_gui.services.runs import delete
+from mlm_gui.core.training.events import Stepped
+from mlm_gui.services.jobs import training_queue as jobs
+from mlm_gui.services.runs.registry import delete
+from mlm_gui.services.runs.run import LIVE_STATES, RESUMABLE_STATES
 
 UNFINISHED = {*LIVE_STATES, *RESUMABLE_STATES} - {"stopped"}
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    os.environ.get("CHROMIUM")
+    or shutil.which("chromium")
+    or shutil.which("chromium-browser")
+    or shutil.which("google-chrome")
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -28,7 +33,9 @@ def browser():
     if CHROMIUM is None:
         if os.environ.get("CI"):
             pytest.fail("Chromium is missing, and in CI the browser tests must run.")
-        pytest.skip("Chromium is not installed; the browser tests need it (Debian: apt-get install chromium).")
+        pytest.skip(
+            "Chromium is not installed; the browser tests need it (Debian: apt-get install chromium)."
+        )
     from playwright.sync_api import expect, sync_playwright
 
     expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
@@ -53,7 +60,8 @@ def served(tmp_path_factory):
     os.environ["GRADIO_TEMP_DIR"] = str(home / "uploads")
     from mlm_gui.services.limits import LAPTOP
     from mlm_gui.services.studio import Studio
-    from mlm_gui.ui.app import build, launch_options
+    from mlm_gui.ui.page import build
+    from mlm_gui.ui.server import launch_options
 
     studio = Studio.open(home, LAPTOP)
     page = build(studio)
@@ -111,7 +119,9 @@ def open_page(browser, warm, served):
         tab = patient(browser.new_context().new_page()) if tabs else warm
         tabs.append(tab)
         tab.goto(f"{url}/theme.css")  # leaves the page of the test before, which could still write
-        tab.context.new_cdp_session(tab).send("Storage.clearDataForOrigin", {"origin": url, "storageTypes": "all"})
+        tab.context.new_cdp_session(tab).send(
+            "Storage.clearDataForOrigin", {"origin": url, "storageTypes": "all"}
+        )
         tab.context.on("page", watch)
         watch(tab)
         tab.set_default_timeout(30_000)
@@ -130,7 +140,9 @@ def open_page(browser, warm, served):
         warm.unroute_all()
     for tab in warm.context.pages[1:]:
         tab.close()
-    for run in studio.runs.all():  # nothing trains beside the next test, and its visitors are shown no run of this one
+    for run in (
+        studio.runs.all()
+    ):  # nothing trains beside the next test, and its visitors are shown no run of this one
         if run.state in UNFINISHED:
             studio.trainer.pause(run)
             while run.state in LIVE_STATES:

@@ -3,8 +3,8 @@
 import re
 
 import pytest
+from page_steps import choose_settings
 from playwright.sync_api import expect
-from test_main_job import choose_settings
 
 VERDICT = re.compile("^(Better|No measurable change|Worse): the loss on unseen text")
 
@@ -31,7 +31,9 @@ def test_a_run_ends_with_a_verdict_on_the_exam_tab(page, served, held):
     expect(page.locator("#exam-table tbody tr")).to_have_count(8)
     expect(page.get_by_role("columnheader", name="tuned − base")).to_be_visible()
     expect(page.locator("#exam-cloze tbody tr").first).to_contain_text("____")
-    page.wait_for_function("document.querySelector('#exam-chart .js-plotly-plot')?.data?.length === 2")
+    page.wait_for_function(
+        "document.querySelector('#exam-chart .js-plotly-plot')?.data?.length === 2"
+    )
     page.click("#exam-table summary")
     expect(page.locator("#exam-table .how dd").first).to_contain_text("blanks in")
 
@@ -47,6 +49,9 @@ def test_a_run_ends_with_a_verdict_on_the_exam_tab(page, served, held):
 
     page.click("#exam-other button >> nth=0")
     expect(page.locator("#exam-text textarea")).to_be_visible()
-    page.fill("#exam-text textarea", "Leave the pods on the vine until they rattle, <b>then</b> shell them in the dry.")
+    page.fill(
+        "#exam-text textarea",
+        "Leave the pods on the vine until they rattle, <b>then</b> shell them in the dry.",
+    )
     page.click("#exam-sit-other")
     expect(sentence).to_contain_text("No verdict: only 1 different paragraph is unseen")

@@ -4,46 +4,11 @@ import re
 import threading
 import zipfile
 
+from page_steps import POINTS, bring, choose_settings, refusal
 from playwright.sync_api import expect
 
-from mlm_gui.core.bundled import ASSETS
-from mlm_gui.core.filling import fill
-from mlm_gui.core.model import MaskedLM
-
-BOOK = ASSETS / "samples" / "seed-almanac.txt"
-POINTS = "document.querySelector('#train-chart .js-plotly-plot')?.data?.[0]?.x?.length ?? 0"
-
-
-def bring(page, path=BOOK):
-    page.set_input_files("#text-files input[type=file]", str(path))
-    expect(page.locator("#text-title")).to_contain_text(path.stem.split("-")[0])
-
-
-def wait_for_fifth_step(page):
-    """The run that was just started, and not the one that was shown before it, has taken the five steps after which it is held."""
-    expect(page.locator("#train-pause")).to_be_enabled()
-    expect(page.locator("#pill")).to_contain_text("step 5 of")
-    page.wait_for_function(f"({POINTS}) === 5")
-
-
-def choose_settings(page, **values):
-    """Fills number boxes under More settings, which it opens once."""
-    if page.locator("#set-epochs").is_hidden():
-        page.click("#train-more button >> nth=0")
-    for name, value in values.items():
-        box = page.locator(f"#set-{name} input[type=number]").first
-        expect(box).not_to_have_value("")
-        for _ in range(20):  # what is typed while Gradio is still building a slider is lost
-            box.fill(str(value))
-            box.blur()
-            if box.input_value() == str(value):
-                break
-        expect(box).to_have_value(str(value))
-
-
-def refusal(page, said):
-    """The notice that says so; earlier ones may still stand beside it."""
-    return page.get_by_test_id("toast-body").filter(has_text=said)
+from mlm_gui.core.inference.fill import fill
+from mlm_gui.core.model.masked_lm import MaskedLM
 
 
 def test_a_person_teaches_the_starter_a_text_and_takes_the_model_away(page, served, held, tmp_path):
@@ -74,8 +39,12 @@ def test_a_person_teaches_the_starter_a_text_and_takes_the_model_away(page, serv
 
     page.click("#tab-compare-button")
     page.fill("#compare-sentence textarea", "Leave the pods on the ___ until they rattle.")
-    expect(page.locator("#compare-tuned h3")).to_contain_text("24 steps")  # until the run's end is told, the tuned model is the one of an earlier run
-    expect(page.locator("#compare-words")).to_contain_text("rattle")  # words and guesses arrive together
+    expect(page.locator("#compare-tuned h3")).to_contain_text(
+        "24 steps"
+    )  # until the run's end is told, the tuned model is the one of an earlier run
+    expect(page.locator("#compare-words")).to_contain_text(
+        "rattle"
+    )  # words and guesses arrive together
     for side in ("base", "tuned"):
         expect(page.locator(f"#compare-{side} li")).to_have_count(5)
     guesses = [page.locator(f"#compare-{side} li").all_inner_texts() for side in ("base", "tuned")]
@@ -90,12 +59,18 @@ def test_a_person_teaches_the_starter_a_text_and_takes_the_model_away(page, serv
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
     (folder,) = (tmp_path / "taken").iterdir()
-    assert AutoModelForMaskedLM.from_pretrained(folder).config.vocab_size == len(AutoTokenizer.from_pretrained(folder))
-    best = fill(MaskedLM.load(folder), "Leave the pods on the ___ until they rattle.", 1)[0].guesses[0]
+    assert AutoModelForMaskedLM.from_pretrained(folder).config.vocab_size == len(
+        AutoTokenizer.from_pretrained(folder)
+    )
+    best = fill(MaskedLM.load(folder), "Leave the pods on the ___ until they rattle.", 1)[
+        0
+    ].guesses[0]
     expect(page.locator("#compare-tuned li").first).to_contain_text(best.token)
 
 
-def test_a_double_click_starts_one_run_which_two_tabs_see_and_stop_keeps_its_model(page, served, held):
+def test_a_double_click_starts_one_run_which_two_tabs_see_and_stop_keeps_its_model(
+    page, served, held
+):
     _, studio = served
     bring(page)
     before = len(studio.runs.all())
@@ -136,7 +111,9 @@ def test_chips_answer_to_the_keyboard_and_say_why(page):
     page.click("#tab-masks-button")
     first = page.locator("#mask-tokens button[data-fate]").first
     first.focus()
-    expect(page.locator("#mask-tokens [role=status]")).to_contain_text("protected: it marks the start")
+    expect(page.locator("#mask-tokens [role=status]")).to_contain_text(
+        "protected: it marks the start"
+    )
     page.keyboard.press("ArrowRight")
     expect(page.locator("#mask-tokens [role=status]")).to_contain_text("chosen")
 
@@ -192,7 +169,10 @@ def test_hostile_text_is_shown_as_typed(page):
     expect(page.locator("#compare-words")).to_contain_text("bold")
     expect(page.locator("#compare-base li")).to_have_count(5)
     page.click("#tab-text-button")
-    page.fill("#text-paste textarea", "\n\n".join(f"{HOSTILE} paragraph number {n} of many" for n in range(5)))
+    page.fill(
+        "#text-paste textarea",
+        "\n\n".join(f"{HOSTILE} paragraph number {n} of many" for n in range(5)),
+    )
     page.click("#text-use")
     expect(page.locator("#text-preview textarea")).to_have_value(re.compile("<b>bold</b>"))
     assert page.evaluate("window.hit") is None
@@ -202,7 +182,10 @@ def test_bad_files_are_refused_in_three_sentences_and_the_text_in_use_stays(page
     bring(page)
     bad = {
         "empty.txt": (b"", "holds no words"),
-        "picture.txt": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)) * 20, "does not look like text"),
+        "picture.txt": (
+            b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)) * 20,
+            "does not look like text",
+        ),
     }
     for name, (content, said) in bad.items():
         (tmp_path / name).write_bytes(content)
@@ -212,7 +195,9 @@ def test_bad_files_are_refused_in_three_sentences_and_the_text_in_use_stays(page
         expect(page.locator("#text-title")).to_contain_text("seed")
 
 
-def test_unknown_and_unfit_models_are_refused_before_a_run_is_made_and_the_text_stays(page, served, maskless_folder):
+def test_unknown_and_unfit_models_are_refused_before_a_run_is_made_and_the_text_stays(
+    page, served, maskless_folder
+):
     bring(page)
     before = len(served[1].runs.all())
     page.click("#tab-train-button")

@@ -51,7 +51,9 @@ def test_rolling_again_and_moving_to_another_pass_draw_anew_and_the_tutorial_s_b
     lab.wait_for_function(f"{FATES} !== {first!r}")
     lab.click("#mask-more button >> nth=0")
     epoch = lab.locator("#mask-epoch input[type=number]")
-    expect(epoch).to_be_visible()  # before that the accordion is still being built, and what is typed is lost
+    expect(
+        epoch
+    ).to_be_visible()  # before that the accordion is still being built, and what is typed is lost
     expect(epoch).to_have_value("1")
     second = lab.evaluate(FATES)
     epoch.fill("2")
@@ -107,12 +109,18 @@ def test_counts_budget_code_and_table_tell_the_same_draw(lab, corpus):
 
 
 def test_odd_text_is_shown_as_typed(lab):
-    lab.fill("#mask-text textarea", "<img src=x onerror=window.hit=1> שלום ä [MASK] ${window.hit=2} beans")
+    lab.fill(
+        "#mask-text textarea",
+        "<img src=x onerror=window.hit=1> שלום ä [MASK] ${window.hit=2} beans",
+    )
     expect(lab.locator("#mask-tokens")).to_contain_text("beans")
     for name in ("Step by step", "Code", "Table"):
         open_part(lab, name)
     expect(lab.locator("#mask-table")).to_contain_text("the text itself has a blank here")
-    assert lab.evaluate("window.hit") is None and not lab.locator("#mask-tokens img, #mask-table img, #mask-code img").count()
+    assert (
+        lab.evaluate("window.hit") is None
+        and not lab.locator("#mask-tokens img, #mask-table img, #mask-code img").count()
+    )
 
 
 def test_the_next_batch_of_a_run_is_the_one_the_trainer_draws(open_page, served, corpus):
@@ -133,7 +141,9 @@ def test_the_next_batch_of_a_run_is_the_one_the_trainer_draws(open_page, served,
     page.click("#mask-later")
     expect(heading).to_contain_text("paragraph 2 of")
     first = int(pack.lengths[0])
-    assert page.evaluate(FATES) == ",".join(fate_names(batch.fates[first : first + int(pack.lengths[1])]))
+    assert page.evaluate(FATES) == ",".join(
+        fate_names(batch.fates[first : first + int(pack.lengths[1])])
+    )
 
 
 def fate_names(fates):
@@ -144,7 +154,13 @@ def test_the_lab_fits_a_phone_with_every_part_open(open_page):
     page = open_page(viewport={"width": 390, "height": 844})
     page.click("#tab-masks-button")
     page.wait_for_function(f"{FATES}.includes('mask')")
-    parts = {"Step by step": "steps", "Counts": "counts", "Loss budget": "budget", "Code": "code", "Table": "table"}
+    parts = {
+        "Step by step": "steps",
+        "Counts": "counts",
+        "Loss budget": "budget",
+        "Code": "code",
+        "Table": "table",
+    }
     for name, part in parts.items():
         open_part(page, name)
         expect(page.locator(f"#mask-{part}")).to_be_visible()
@@ -153,7 +169,9 @@ def test_the_lab_fits_a_phone_with_every_part_open(open_page):
 
 def test_of_clicks_faster_than_the_server_none_is_lost_or_counted_twice(lab):
     assert lab.evaluate(f"document.querySelectorAll('{CHIPS}').length") > 8
-    lab.evaluate(f"[1, 2, 3, 3, 4, 4, 4].forEach(place => document.querySelectorAll('{CHIPS}')[place].click())")
+    lab.evaluate(
+        f"[1, 2, 3, 3, 4, 4, 4].forEach(place => document.querySelectorAll('{CHIPS}')[place].click())"
+    )
     chips = lab.locator(CHIPS)
     for place, mark in ((1, "+"), (2, "+"), (3, "×")):
         expect(chips.nth(place).locator("u")).to_have_text(mark)

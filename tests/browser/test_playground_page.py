@@ -4,10 +4,10 @@ import pytest
 from playwright.sync_api import expect
 
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.filling import fill
-from mlm_gui.core.words import surprises
-from mlm_gui.services.errands import Errand
-from mlm_gui.services.runs import finetune
+from mlm_gui.core.inference.fill import fill
+from mlm_gui.core.inference.surprisal import surprises
+from mlm_gui.services.jobs.background import Errand
+from mlm_gui.services.runs.finetune import finetune
 
 SENTENCE = "Leave the ___ on the ___ until they rattle."
 
@@ -16,7 +16,13 @@ SENTENCE = "Leave the ___ on the ___ until they rattle."
 def tuned(served, corpus):
     """A finished run that everybody on this laptop may see."""
     _, studio = served
-    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1, max_steps=4, tokens_per_step=512, evaluations=1), 0.1, 0)
+    run = studio.runs.create(
+        corpus,
+        "starter",
+        TrainConfig(epochs=1, max_steps=4, tokens_per_step=512, evaluations=1),
+        0.1,
+        0,
+    )
     list(finetune(run, studio.models.load))
     return run
 
@@ -48,7 +54,9 @@ def test_the_whole_vocabulary_is_drawn_and_its_movers_are_named(page):
     page.click("#shift-draw")
     page.wait_for_function("document.querySelectorAll('#shift-map .point').length >= 1000")
     expect(page.locator("#shift-note")).to_contain_text("less probable ones are left out")
-    names = page.evaluate("document.querySelector('#shift-map .js-plotly-plot').data[1].text.filter(Boolean)")
+    names = page.evaluate(
+        "document.querySelector('#shift-map .js-plotly-plot').data[1].text.filter(Boolean)"
+    )
     assert 1 <= len(names) <= 8
 
 
@@ -63,7 +71,10 @@ def test_a_text_is_read_word_by_word_and_a_click_shows_the_guesses(page, lm):
     assert words.locator("b").all_inner_texts() == [surprise.word for surprise in expected]
     assert page.locator("#surprise-words .strip b b").count() == 0
     page.get_by_label("base", exact=True).check()
-    page.wait_for_function("figure => document.querySelector('#surprise-words .strip .word i').textContent === figure", arg=f"{expected[0].nats:.1f}")
+    page.wait_for_function(
+        "figure => document.querySelector('#surprise-words .strip .word i').textContent === figure",
+        arg=f"{expected[0].nats:.1f}",
+    )
     words.nth([surprise.word for surprise in expected].index("beans")).click()
     expect(page.locator("#surprise-base .title")).to_contain_text("beans")
     expect(page.locator("#surprise-tuned li")).to_have_count(5)
@@ -80,7 +91,9 @@ def test_a_reading_can_be_cancelled(page, corpus, monkeypatch):
     def wait_until_cancelled(errand, share):
         return not errand.cancelled.wait(60 if share > 0 else 0)
 
-    monkeypatch.setattr(Errand, "go_on", wait_until_cancelled)  # it does not end before that, however quick the machine is
+    monkeypatch.setattr(
+        Errand, "go_on", wait_until_cancelled
+    )  # it does not end before that, however quick the machine is
     page.click("#compare-surprise > button")
     page.fill("#surprise-text textarea", "\n\n".join(corpus.paragraphs))
     page.click("#surprise-read")
@@ -97,7 +110,9 @@ def test_two_models_change_places_and_a_wrong_name_is_refused(page, tuned, lm):
     page.fill("#compare-run input", "starter")
     page.press("#compare-run input", "Enter")
     expect(page.locator("#compare-tuned .title")).to_contain_text("starter")
-    expect(page.locator("#compare-tuned li").first).to_contain_text(fill(lm, SENTENCE, 1)[0].guesses[0].token)
+    expect(page.locator("#compare-tuned li").first).to_contain_text(
+        fill(lm, SENTENCE, 1)[0].guesses[0].token
+    )
     page.fill("#compare-run input", "../../etc")
     page.press("#compare-run input", "Enter")
     expect(page.locator(".toast-body").first).to_contain_text("no model")
@@ -109,7 +124,9 @@ def test_questions_are_kept_in_this_browser_only(page, open_page, tuned, lm):
     expect(page.locator("#compare-past [role=option]").first).to_contain_text(SENTENCE)
     page.keyboard.press("Escape")
     page.fill("#compare-sentence textarea", "Another ___ came.")
-    expect(page.locator("#compare-base li").first).to_contain_text(fill(lm, "Another ___ came.", 1)[0].guesses[0].token)
+    expect(page.locator("#compare-base li").first).to_contain_text(
+        fill(lm, "Another ___ came.", 1)[0].guesses[0].token
+    )
     page.reload()
     page.wait_for_selector("#tab-compare-button")
     page.click("#tab-compare-button")

@@ -8,14 +8,14 @@ import threading
 import urllib.request
 
 import pytest
+from page_steps import POINTS, bring, choose_settings, wait_for_fifth_step
 from playwright.sync_api import expect
-from test_main_job import POINTS, bring, choose_settings, wait_for_fifth_step
 
 from mlm_gui.__main__ import main
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.services.runs import finetune
+from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.studio import Studio
-from mlm_gui.ui import training_tab
+from mlm_gui.ui.tabs.train import tab as training_tab
 
 PLOT = "document.querySelector('#train-chart .js-plotly-plot')"
 STEPS = f"{PLOT}?.data?.[0]?.x ?? []"
@@ -24,7 +24,9 @@ STEPS = f"{PLOT}?.data?.[0]?.x ?? []"
 def begin(page, **settings):
     bring(page)
     page.click("#tab-train-button")
-    choose_settings(page, tokens_per_step=1024, **settings)  # long enough, and fewer steps than points in a line
+    choose_settings(
+        page, tokens_per_step=1024, **settings
+    )  # long enough, and fewer steps than points in a line
     page.click("#train-start")
 
 
@@ -60,7 +62,11 @@ def test_pause_takes_one_step_and_goes_on_and_zoom_stays(page, held):
 
 def test_a_run_stands_in_the_queue_and_can_leave_it(page, served, held, corpus):
     _, studio = served
-    studio.trainer.submit(studio.runs.create(corpus, "starter", TrainConfig(max_steps=6, tokens_per_step=256, evaluations=1), 0.1, 0))
+    studio.trainer.submit(
+        studio.runs.create(
+            corpus, "starter", TrainConfig(max_steps=6, tokens_per_step=256, evaluations=1), 0.1, 0
+        )
+    )
     begin(page)
     expect(page.locator("#train-chart .note")).to_contain_text("1 run comes first")
     expect(page.locator("#pill")).to_contain_text("number 2 in the queue")
@@ -69,11 +75,18 @@ def test_a_run_stands_in_the_queue_and_can_leave_it(page, served, held, corpus):
     expect(page.locator("#train-chart .note")).to_contain_text("Stopped")
 
 
-def test_news_of_one_run_that_come_late_do_not_cover_the_run_started_meanwhile(page, served, held, corpus, monkeypatch):
+def test_news_of_one_run_that_come_late_do_not_cover_the_run_started_meanwhile(
+    page, served, held, corpus, monkeypatch
+):
     _, studio = served
     begin(page, max_steps=8)
     wait_for_fifth_step(page)
-    first, let_go, looks, view_of = studio.runs.all()[0], threading.Event(), [], training_tab.view_of
+    first, let_go, looks, view_of = (
+        studio.runs.all()[0],
+        threading.Event(),
+        [],
+        training_tab.view_of,
+    )
 
     def late(studio, run, visitor=""):
         looks.append(run)
@@ -98,14 +111,18 @@ def test_news_of_one_run_that_come_late_do_not_cover_the_run_started_meanwhile(p
     expect(page.locator("#train-pause")).to_be_enabled()
 
 
-def test_a_run_that_ends_while_another_tab_is_looked_at_is_there_everywhere(open_page, served, held):
+def test_a_run_that_ends_while_another_tab_is_looked_at_is_there_everywhere(
+    open_page, served, held
+):
     _, studio = served
     page = open_page()
     begin(page, max_steps=8)
     wait_for_fifth_step(page)
     page.click("#tab-compare-button")
     expect(page.locator("#compare-download")).to_be_visible()
-    other = open_page("/?tab=runs")  # another browser, that was never here: it is shown the run that trains
+    other = open_page(
+        "/?tab=runs"
+    )  # another browser, that was never here: it is shown the run that trains
     expect(other.locator("#pill")).to_contain_text("step 5 of 8")
     row = other.locator("#runs-list tbody tr").first
     expect(row).to_contain_text("running")
@@ -117,7 +134,9 @@ def test_a_run_that_ends_while_another_tab_is_looked_at_is_there_everywhere(open
     expect(page.locator("#pill")).to_contain_text("finished")
     expect(page.locator("#compare-run input")).to_have_value(re.compile("8 steps"))
     expect(page.locator("#compare-tuned h3")).to_contain_text("8 steps")
-    expect(page.locator("#compare-sentence textarea")).to_have_value(studio.runs.all()[0].job.probes[0])  # a sentence of the person's own text
+    expect(page.locator("#compare-sentence textarea")).to_have_value(
+        studio.runs.all()[0].job.probes[0]
+    )  # a sentence of the person's own text
     expect(page.locator("#compare-download")).to_be_enabled()
     expect(row).to_contain_text("finished")
     expect(row).to_contain_text("→")
@@ -126,7 +145,10 @@ def test_a_run_that_ends_while_another_tab_is_looked_at_is_there_everywhere(open
 def test_runs_are_compared_renamed_and_deleted(open_page, served, corpus):
     _, studio = served
     config = TrainConfig(max_steps=2, tokens_per_step=256, evaluations=1)
-    first, second = (studio.runs.create(corpus, "starter", config, 0.1, 0, "", f"run number {number}") for number in (1, 2))
+    first, second = (
+        studio.runs.create(corpus, "starter", config, 0.1, 0, "", f"run number {number}")
+        for number in (1, 2)
+    )
     for run in (first, second):
         list(finetune(run, studio.models.load))
     page = open_page(f"/?tab=compare&run={second.id}")
@@ -148,7 +170,9 @@ def test_runs_are_compared_renamed_and_deleted(open_page, served, corpus):
     page.click("#tab-runs-button")
     boxes[0].click()
     expect(boxes[0]).to_be_checked()
-    page.wait_for_function("document.querySelector('#runs-chart .js-plotly-plot')?.data?.length === 4")
+    page.wait_for_function(
+        "document.querySelector('#runs-chart .js-plotly-plot')?.data?.length === 4"
+    )
     boxes[0].uncheck()
     expect(page.locator("#runs-name input")).to_have_value("A name of my own")
     page.click("#runs-delete")
@@ -165,16 +189,28 @@ def test_runs_are_compared_renamed_and_deleted(open_page, served, corpus):
 
 def test_the_empty_chart_speaks_before_the_drawing_library_is_there(open_page):
     page = open_page("/?tab=text")
-    page.route("**/plotly.min.js", lambda route: None)  # neither answered nor refused: on its way for ever
+    page.route(
+        "**/plotly.min.js", lambda route: None
+    )  # neither answered nor refused: on its way for ever
     page.goto(page.url.replace("tab=text", "tab=train"))
     expect(page.locator("#train-chart .empty")).to_contain_text("press Start training")
     assert page.evaluate("typeof Plotly") == "undefined"
 
 
-def test_of_runs_ticked_while_the_drawing_library_is_on_its_way_all_are_drawn(open_page, served, corpus):
+def test_of_runs_ticked_while_the_drawing_library_is_on_its_way_all_are_drawn(
+    open_page, served, corpus
+):
     _, studio = served
     runs = [
-        studio.runs.create(corpus, "starter", TrainConfig(max_steps=2, tokens_per_step=256, evaluations=1), 0.1, 0, "", name)
+        studio.runs.create(
+            corpus,
+            "starter",
+            TrainConfig(max_steps=2, tokens_per_step=256, evaluations=1),
+            0.1,
+            0,
+            "",
+            name,
+        )
         for name in ("one", "two")
     ]
     for run in runs:
@@ -193,7 +229,15 @@ def test_of_runs_ticked_while_the_drawing_library_is_on_its_way_all_are_drawn(op
 
 def test_the_list_of_runs_answers_to_the_keyboard_and_fits_a_phone(open_page, served, corpus):
     _, studio = served
-    run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0, "", "a run of a name that is long enough to need two lines")
+    run = studio.runs.create(
+        corpus,
+        "starter",
+        TrainConfig(),
+        0.1,
+        0,
+        "",
+        "a run of a name that is long enough to need two lines",
+    )
     page = open_page("/?tab=runs", viewport={"width": 390, "height": 844})
     row = page.locator(f"#runs-list tr[data-run='{run.id}']")
     box = row.locator("input")
@@ -218,10 +262,18 @@ class Server:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._processes = multiprocessing.get_context("forkserver")
-        self._processes.set_forkserver_preload(["mlm_gui.ui.app", "mlm_gui.core.model", "transformers.models.bert.modeling_bert"])  # loaded once
+        self._processes.set_forkserver_preload(
+            [
+                "mlm_gui.ui.page",
+                "mlm_gui.core.model.masked_lm",
+                "transformers.models.bert.modeling_bert",
+            ]
+        )  # loaded once
 
     def start(self):
-        self.program = self._processes.Process(target=main, args=(["app", "--port", str(self.port), "--home", str(self.home)],))
+        self.program = self._processes.Process(
+            target=main, args=(["app", "--port", str(self.port), "--home", str(self.home)],)
+        )
         self.program.start()
         for _ in range(1_200):
             with contextlib.suppress(OSError):

@@ -14,7 +14,10 @@ def ordinary(tokenizer, paragraph: str) -> list[int]:
 
 
 def rows(store) -> list[list[int]]:
-    return [store.ids[start:end].tolist() for start, end in zip(store.offsets, store.offsets[1:], strict=False)]
+    return [
+        store.ids[start:end].tolist()
+        for start, end in zip(store.offsets, store.offsets[1:], strict=False)
+    ]
 
 
 @pytest.mark.parametrize("kind", families.TOKENIZERS)
@@ -32,7 +35,9 @@ def test_a_long_paragraph_is_split_and_nothing_is_lost_or_doubled(family, corpus
 def test_the_whole_text_is_there_in_order(family, corpus, kind):
     tokenizer = family(kind).tokenizer
     store = tokenize(corpus.paragraphs, tokenizer, 64)
-    expected = [token for paragraph in corpus.paragraphs for token in ordinary(tokenizer, paragraph)]
+    expected = [
+        token for paragraph in corpus.paragraphs for token in ordinary(tokenizer, paragraph)
+    ]
     assert [token for row in rows(store) for token in row[1:-1]] == expected
     assert store.num_tokens == len(expected) + 2 * store.num_sequences == store.lengths.sum()
 
@@ -43,7 +48,10 @@ def test_more_paragraphs_than_one_call_takes_are_all_there(lm, monkeypatch):
     paragraphs = [f"Row {number} of beans." for number in range(23)]
     whole = tokenize(paragraphs, lm.tokenizer, 64)
     monkeypatch.setattr(tokens, "PARAGRAPHS_PER_CALL", 5)
-    assert tokenize(paragraphs, lm.tokenizer, 64).ids.tolist() == whole.ids.tolist() and whole.num_sequences == 23
+    assert (
+        tokenize(paragraphs, lm.tokenizer, 64).ids.tolist() == whole.ids.tolist()
+        and whole.num_sequences == 23
+    )
 
 
 def test_no_paragraphs_give_an_empty_store(lm):
@@ -73,7 +81,9 @@ def test_each_sequence_stands_in_exactly_one_pack(tokens_per_pack, seed):
 def test_packs_are_near_their_budget(tokens_per_pack):
     rng = np.random.default_rng(0)
     lengths = rng.integers(3, 200, 2_000)
-    sizes = [int(lengths[pack].sum()) for pack in packs(lengths, tokens_per_pack, rng.permutation(2_000))]
+    sizes = [
+        int(lengths[pack].sum()) for pack in packs(lengths, tokens_per_pack, rng.permutation(2_000))
+    ]
     assert max(abs(size - tokens_per_pack) for size in sizes) <= 200 + 0.05 * tokens_per_pack
 
 
@@ -85,7 +95,10 @@ def test_sequences_longer_than_the_budget_get_a_pack_each():
 def test_a_pack_lays_its_sequences_end_to_end(lm):
     store = tokenize(["Sow beans.", "Lift the peas early.", "Wait."], lm.tokenizer, 64)
     pack = store.pack(np.array([2, 0]))
-    assert pack.input_ids.tolist() == rows(store)[2] + rows(store)[0] and pack.input_ids.dtype == torch.int64
+    assert (
+        pack.input_ids.tolist() == rows(store)[2] + rows(store)[0]
+        and pack.input_ids.dtype == torch.int64
+    )
     first, second = pack.lengths.tolist()
     assert pack.sequences.tolist() == [0] * first + [1] * second
     assert pack.positions.tolist() == [*range(first), *range(second)]
@@ -96,8 +109,17 @@ def test_words_are_never_cut_where_the_text_has_no_gap(family, kind):
     lm = family(kind)
     store = tokenize(["unsociable husbandmen shelling beans", "beans"], lm.tokenizer, 64)
     pack = store.pack(np.arange(2))
-    words = [lm.tokenizer.decode(pack.input_ids[pack.words == word]).strip() for word in pack.words.unique()]
-    assert [word for word in words if word.isalpha()] == ["unsociable", "husbandmen", "shelling", "beans", "beans"]
+    words = [
+        lm.tokenizer.decode(pack.input_ids[pack.words == word]).strip()
+        for word in pack.words.unique()
+    ]
+    assert [word for word in words if word.isalpha()] == [
+        "unsociable",
+        "husbandmen",
+        "shelling",
+        "beans",
+        "beans",
+    ]
     assert not pack.continues[~lm.vocabulary.maskable(pack.input_ids)].any()
 
 

@@ -6,34 +6,72 @@ import pytest
 
 from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.services.limits import HOSTED
-from mlm_gui.services.runs import delete, finetune
+from mlm_gui.services.runs.finetune import finetune
+from mlm_gui.services.runs.registry import delete
 from mlm_gui.services.studio import Studio
-from mlm_gui.ui import app, run_view, runs_tab, training_tab
-from mlm_gui.ui.charts import MAX_POINTS, loss_chart
-from mlm_gui.ui.lapse import MAX_COLUMNS, lapse_poller, lapse_value
+from mlm_gui.ui import page as app
+from mlm_gui.ui import run_view
+from mlm_gui.ui.components.live import MAX_COLUMNS, lapse_poller, lapse_value
+from mlm_gui.ui.figures import MAX_POINTS, loss_chart
+from mlm_gui.ui.tabs import runs as runs_tab
+from mlm_gui.ui.tabs.train import tab as training_tab
 
 
 def written(run, steps, *more):
     """A made-up record of so many steps, scored and probed every hundred."""
     records = [
-        {"event": "started", "total_steps": 12_000, "epochs": 4, "num_train_tokens": 9, "num_held_out_tokens": 9, "num_parameters": 9}
+        {
+            "event": "started",
+            "total_steps": 12_000,
+            "epochs": 4,
+            "num_train_tokens": 9,
+            "num_held_out_tokens": 9,
+            "num_parameters": 9,
+        }
         | {"learning_rate": 1e-3, "device": "cpu", "packed": True}
     ]
     for step in range(steps + 1):
         if step:
             records.append(
-                {"event": "stepped", "step": step, "epoch": 1.0, "loss": 5.0, "learning_rate": 1e-4, "tokens_per_second": 9e3, "seconds": 1.0}
+                {
+                    "event": "stepped",
+                    "step": step,
+                    "epoch": 1.0,
+                    "loss": 5.0,
+                    "learning_rate": 1e-4,
+                    "tokens_per_second": 9e3,
+                    "seconds": 1.0,
+                }
             )
         if step % 100 == 0:
-            score = {"event": "evaluated", "step": step, "loss": 4.0, "perplexity": 9.0, "top1": 0.1, "top5": 0.2, "num_masks": 9, "seconds": 1.0}
-            records += [score, {"event": "probed", "step": step, "answers": [[["sea", 0.5], ["sky", 0.1]]] * 5}]
+            score = {
+                "event": "evaluated",
+                "step": step,
+                "loss": 4.0,
+                "perplexity": 9.0,
+                "top1": 0.1,
+                "top5": 0.2,
+                "num_masks": 9,
+                "seconds": 1.0,
+            }
+            records += [
+                score,
+                {"event": "probed", "step": step, "answers": [[["sea", 0.5], ["sky", 0.1]]] * 5},
+            ]
     with (run.folder / "events.jsonl").open("a") as file:
         file.writelines(json.dumps(record) + "\n" for record in [*records, *more])
 
 
 @pytest.fixture
 def run(studio, corpus):
-    return studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0, probes=tuple(f"{n} ___ is calm." for n in range(5)))
+    return studio.runs.create(
+        corpus,
+        "starter",
+        RECIPES["quick"],
+        0.1,
+        0,
+        probes=tuple(f"{n} ___ is calm." for n in range(5)),
+    )
 
 
 def test_ten_thousand_steps_stay_light(studio, run):
@@ -56,13 +94,18 @@ def test_a_run_that_went_back_to_a_checkpoint_replaces_its_points_and_is_marked(
     poll, asked = run_view.poller(studio), {"run": run.id, "visitor": ""}
     cursor = poll(asked)["cursor"]
     with (run.folder / "events.jsonl").open("a") as file:
-        file.write(json.dumps({"event": "resumed", "step": 40, "total_steps": 12_000, "seconds": 1.0}) + "\n")
+        file.write(
+            json.dumps({"event": "resumed", "step": 40, "total_steps": 12_000, "seconds": 1.0})
+            + "\n"
+        )
     answer = poll({**asked, "cursor": cursor})
     assert answer["replace"]["0"]["x"][-1] == 40
     assert answer["marks"] == [{"step": 40, "text": "went on"}]
 
 
-@pytest.mark.parametrize("asked", [None, 3, [], {}, {"run": 7}, {"run": "../x"}, {"run": "a" * 32, "visitor": ["x"]}])
+@pytest.mark.parametrize(
+    "asked", [None, 3, [], {}, {"run": 7}, {"run": "../x"}, {"run": "a" * 32, "visitor": ["x"]}]
+)
 def test_an_odd_question_is_answered_with_nothing(studio, asked):
     for poll in (run_view.poller(studio), run_view.pill_poller(studio), lapse_poller(studio, ())):
         assert poll(asked) is None
@@ -77,17 +120,31 @@ def test_on_a_hosted_server_components_answer_the_owner_only(tmp_path, corpus):
             assert poll({"run": run.id, "visitor": other}) is None
     for other in ("b" * 32, "", None, ["a" * 32], {}):
         assert runs_tab.poller(studio)({"visitor": other}) == {"rows": [], "is_alive": False}
-        assert app.in_progress(studio, other) is None and training_tab.show(studio, other, run.id)[0]["empty"] == training_tab.GONE
+        assert (
+            app.in_progress(studio, other) is None
+            and training_tab.show(studio, other, run.id)[0]["empty"] == training_tab.GONE
+        )
         assert app.list_models(studio, other, f"run:{run.id}").value == "starter"
-    assert runs_tab.poller(studio)({"visitor": "a" * 32})["rows"][0]["id"] == run.id and app.in_progress(studio, "a" * 32) is run
+    assert (
+        runs_tab.poller(studio)({"visitor": "a" * 32})["rows"][0]["id"] == run.id
+        and app.in_progress(studio, "a" * 32) is run
+    )
     assert runs_tab.refresh(studio, "b" * 32, {"chosen": [run.id]}).runs["rows"] == []
     assert len(runs_tab.refresh(studio, "a" * 32, {"chosen": [run.id]}).runs["rows"]) == 1
 
 
-def test_who_comes_without_a_run_is_shown_the_one_that_trains_before_those_that_wait_or_broke_off(studio, corpus):
-    old, paused, queued, running = (studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0) for _ in range(4))
+def test_who_comes_without_a_run_is_shown_the_one_that_trains_before_those_that_wait_or_broke_off(
+    studio, corpus
+):
+    old, paused, queued, running = (
+        studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0) for _ in range(4)
+    )
     written(old, 3, {"event": "finished", "step": 3, "reason": "done", "seconds": 1.0})
-    assert app.in_progress(studio, "") in (paused, queued, running)  # none of them has begun: interrupted
+    assert app.in_progress(studio, "") in (
+        paused,
+        queued,
+        running,
+    )  # none of them has begun: interrupted
     written(paused, 3, {"event": "paused", "step": 3, "seconds": 1.0})
     with queued.queue_lock, running.queue_lock:
         written(running, 3)
@@ -99,7 +156,14 @@ def test_who_comes_without_a_run_is_shown_the_one_that_trains_before_those_that_
 
 
 def test_a_run_names_the_one_it_came_from(studio, corpus, lm):
-    parent = studio.runs.create(corpus, "starter", TrainConfig(epochs=1, max_steps=1, tokens_per_step=128, evaluations=1), 0.1, 0, name="the first")
+    parent = studio.runs.create(
+        corpus,
+        "starter",
+        TrainConfig(epochs=1, max_steps=1, tokens_per_step=128, evaluations=1),
+        0.1,
+        0,
+        name="the first",
+    )
     list(finetune(parent, lambda name: lm.copy()))
     studio.runs.create(corpus, f"run:{parent.id}", RECIPES["quick"], 0.1, 0)
 
@@ -140,28 +204,53 @@ def test_a_damaged_run_is_listed_with_why_and_can_be_deleted(studio, run):
     assert not run.folder.exists()
 
 
-@pytest.mark.parametrize("sent", [None, 3, [], {"chosen": 5}, {"chosen": [None, 7, "../x", "a" * 32]}])
+@pytest.mark.parametrize(
+    "sent", [None, 3, [], {"chosen": 5}, {"chosen": [None, 7, "../x", "a" * 32]}]
+)
 def test_what_the_browser_says_is_chosen_is_believed_only_when_it_is_there(studio, run, sent):
     assert runs_tab.refresh(studio, "", sent).runs["chosen"] == []
 
 
-def test_after_an_early_stop_the_list_the_facts_and_the_note_show_the_model_that_was_kept(studio, run):
-    worse = {"event": "evaluated", "step": 300, "loss": 4.5, "perplexity": 9.0, "top1": 0.05, "top5": 0.2, "num_masks": 9, "seconds": 1.0}
+def test_after_an_early_stop_the_list_the_facts_and_the_note_show_the_model_that_was_kept(
+    studio, run
+):
+    worse = {
+        "event": "evaluated",
+        "step": 300,
+        "loss": 4.5,
+        "perplexity": 9.0,
+        "top1": 0.05,
+        "top5": 0.2,
+        "num_masks": 9,
+        "seconds": 1.0,
+    }
     better = {**worse, "step": 100, "loss": 3.0, "top1": 0.4}
     written(run, 300, better, worse, {"event": "saved", "step": 100, "folder": "model"})
     ask = run_view.poller(studio), {"run": run.id, "visitor": ""}
     with run.queue_lock:  # the exam is being sat
-        assert "the model of step 100, the best" in ask[0](ask[1])["note"] and "sits its exam" in ask[0](ask[1])["note"]
+        assert (
+            "the model of step 100, the best" in ask[0](ask[1])["note"]
+            and "sits its exam" in ask[0](ask[1])["note"]
+        )
     written_end = {"event": "finished", "step": 300, "reason": "early", "seconds": 9.0}
     with (run.folder / "events.jsonl").open("a") as file:
         file.write(json.dumps(written_end) + "\n")
     answer, line = ask[0](ask[1]), studio.overview.line(run)
-    assert [answer["facts"][place]["value"] for place in (0, 1)] == ["3.00", "40%"] and "step 100, the best" in answer["facts"][0]["extra"]
+    assert [answer["facts"][place]["value"] for place in (0, 1)] == [
+        "3.00",
+        "40%",
+    ] and "step 100, the best" in answer["facts"][0]["extra"]
     assert "the model of step 100, the best" in answer["note"]
-    assert (line.before, line.after) == (4.0, 3.0) and "4.00 → 3.00 (step 100 kept)" in runs_tab.rows_of([line])[0]["cells"]
+    assert (line.before, line.after) == (
+        4.0,
+        3.0,
+    ) and "4.00 → 3.00 (step 100 kept)" in runs_tab.rows_of([line])[0]["cells"]
 
 
 def test_a_drawing_without_a_point_has_no_numbers_at_its_axes(studio, run):
-    axes = [axis["showticklabels"] for axis in (loss_chart(run.history()).layout[name] for name in ("xaxis", "yaxis"))]
+    axes = [
+        axis["showticklabels"]
+        for axis in (loss_chart(run.history()).layout[name] for name in ("xaxis", "yaxis"))
+    ]
     written(run, 100)
     assert axes == [False, False] and loss_chart(run.history()).layout.yaxis.showticklabels

@@ -1,0 +1,1 @@
+"""The text: paragraphs, the split, near-duplicates, fragmentation."""

@@ -1,0 +1,1 @@
+"""BERT's masking rule, and everything that explains one application of it."""

@@ -1,0 +1,1 @@
+"""Masked language models: finding, loading, and the padding-free forward pass."""

@@ -1,0 +1,119 @@
+"""`python -m mlm_gui.core.model.download NAME MAX_BYTES SECONDS`: one model from the Hub into the local cache; prints {"folder"} or {"error": three sentences}.
+
+A process of its own, since a download inside a thread cannot be stopped: a server that sends one byte now and then keeps it for ever.
+"""
+
+import fnmatch
+import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+
+import huggingface_hub
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+from mlm_gui.core.model.hub import ELSEWHERE, SMALL_FILES, WEIGHTS
+from mlm_gui.errors import UserError
+
+TIMEOUT_SECONDS = 10
+"""For each look-up."""
+RESERVED_BYTES = 2**30
+"""Of the disk: a download leaves so much for the runs and their checkpoints."""
+
+
+def main(name: str, max_bytes: str, seconds: str) -> None:
+    """Says what came of it on standard output; ends by itself even when nobody waits any more."""
+    if hasattr(signal, "alarm"):  # Windows has none: there only the waiting side stops it
+        signal.alarm(int(float(seconds)) + 1)
+    try:
+        said = {"folder": download(name, int(max_bytes))}
+    except UserError as error:
+        said = {"error": error.args}
+    print(json.dumps(said), flush=True)
+
+
+def download(name: str, max_bytes: int) -> str:
+    """Folder of the downloaded model. Raises UserError, before any file is fetched where it can be known."""
+    try:
+        check_size(name, max_bytes)
+        for patterns in (
+            SMALL_FILES,
+            WEIGHTS,
+        ):  # the weights last: where they are, the model is whole
+            folder = huggingface_hub.snapshot_download(
+                name,
+                allow_patterns=patterns,
+                ignore_patterns=ELSEWHERE,
+                etag_timeout=TIMEOUT_SECONDS,
+            )
+        return folder
+    except UserError:
+        raise
+    except GatedRepoError as error:
+        raise UserError(
+            f"{name} may not be downloaded.",
+            "Its owner asks every reader to agree to terms first.",
+            "Agree on the model's page and log in with `hf auth login`, or choose another model.",
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise UserError(
+            f"There is no model called {name}.",
+            "The Hugging Face Hub does not know it, and there is no such folder here.",
+            "Check the spelling, or choose the bundled starter.",
+        ) from error
+    except Exception as error:  # the HTTP library under the hub client has changed its name; whatever it raises, the model did not arrive
+        raise UserError(
+            f"{name} could not be downloaded.",
+            f"The Hugging Face Hub did not answer ({type(error).__name__}), and the model is not stored on this machine.",
+            "Check the connection, or choose the bundled starter, which needs none.",
+        ) from error
+
+
+def check_size(name: str, max_bytes: int) -> None:
+    """Raises UserError when the Hub says that the model has no safe weights, or more bytes than allowed or free on the disk."""
+    details = huggingface_hub.HfApi().model_info(name, files_metadata=True, timeout=TIMEOUT_SECONDS)
+    sizes = {
+        file.rfilename: file.size or 0
+        for file in details.siblings or []
+        if "/" not in file.rfilename
+    }
+    wanted = {
+        file: size
+        for file, size in sizes.items()
+        if any(fnmatch.fnmatchcase(file, pattern) for pattern in SMALL_FILES + WEIGHTS)
+    }
+    if not any(size for file, size in wanted.items() if file.endswith(".safetensors")):
+        raise UserError(
+            f"The weights of {name} cannot be used.",
+            "Only the safe format, safetensors, is loaded, and this model has none.",
+            "Choose another model.",
+        )
+    size = sum(wanted.values())
+    if size > max_bytes:
+        raise UserError(
+            f"{name} is too large.",
+            f"It has {spoken(size)} and the limit here is {spoken(max_bytes)}.",
+            "Choose a smaller model.",
+        )
+    cache = huggingface_hub.constants.HF_HUB_CACHE
+    Path(cache).mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(cache).free
+    if size > free - RESERVED_BYTES:
+        raise UserError(
+            f"There is no room for {name}.",
+            f"It has {spoken(size)} and only {spoken(free)} of the disk are free, of which {spoken(RESERVED_BYTES)} are left for runs.",
+            "Make room, then try again.",
+        )
+
+
+def spoken(count: int) -> str:
+    """2_500_000_000 -> "2.5 GB"."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,137 @@
+"""Finding and loading a model by name, with every check: the bundled starter, a local folder, or the Hugging Face Hub."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from mlm_gui.core.assets import ASSETS, STARTER
+from mlm_gui.core.masking.sampling import Vocabulary
+from mlm_gui.core.model.hub import fetch
+from mlm_gui.core.model.libraries import (
+    BUILDING,
+    AutoConfig,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    transformers_logging,
+)
+from mlm_gui.errors import UserError
+
+
+def model_folder(name: str) -> Path:
+    """Where the model called `name` lies, downloading it when it is a Hub id. Raises UserError when there is none."""
+    if name == STARTER:
+        return ASSETS / "starter"
+    try:
+        return Path(name) if name and Path(name).is_dir() else fetch(name)
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # a name too long for the file system, or with a NUL in it
+        raise UserError(
+            "There is no model of that name.",
+            "The name cannot be a folder or a Hub name.",
+            "Choose the starter, or a Hub name such as google-bert/bert-base-uncased.",
+        ) from error
+
+
+def load_tokenizer(name: str):
+    """The tokenizer of the model called `name`, without its weights. Raises UserError when it cannot be read or has no mask token."""
+    folder = model_folder(name)
+    if not (folder / "config.json").is_file():
+        raise UserError(
+            f"There is no model in {name}.",
+            "The folder has no config.json.",
+            "Choose a folder that a model was saved into.",
+        )
+    try:
+        with BUILDING:
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, trust_remote_code=False, local_files_only=True
+            )
+    except Exception as error:  # transformers raises many kinds for one cause: the folder holds no usable tokenizer
+        raise UserError(
+            f"The tokenizer of {name} could not be loaded.",
+            f"The library said: “{_first_line(error)}”.",
+            "Choose a model folder that holds its tokenizer, or the bundled starter.",
+        ) from error
+    if not len(
+        Vocabulary.of(tokenizer).ordinary_ids
+    ):  # what transformers makes up when the files are missing
+        raise UserError(
+            f"The tokenizer of {name} could not be loaded.",
+            "Its folder holds no vocabulary.",
+            "Choose a model folder that holds its tokenizer, or the bundled starter.",
+        )
+    return tokenizer
+
+
+def load_weights(folder: Path, name: str) -> torch.nn.Module:
+    """The model of a local folder, on the CPU in float32 and in evaluation mode; raises UserError when anything about it is wrong."""
+    if not list(folder.glob("*.safetensors")):
+        raise UserError(
+            f"The weights of {name} cannot be used.",
+            "Only the safe format, safetensors, is loaded, and the folder has none.",
+            "Convert the model to safetensors, or choose another one.",
+        )
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        options = {
+            "config": config,
+            "trust_remote_code": False,
+            "use_safetensors": True,
+            "local_files_only": True,
+            "output_loading_info": True,
+            "dtype": torch.float32,
+        }
+        with BUILDING, quiet():
+            try:
+                model, report = AutoModelForMaskedLM.from_pretrained(
+                    folder, attn_implementation="packed", **options
+                )
+            except ValueError:  # an architecture that does not let its attention be chosen
+                model, report = AutoModelForMaskedLM.from_pretrained(folder, **options)
+    except (
+        Exception
+    ) as error:  # as above: whatever is raised, the folder is not a usable masked language model
+        raise UserError(
+            f"{name} could not be loaded as a masked language model.",
+            f"The library said: “{_first_line(error)}”.",
+            "Choose a BERT-like model, or the bundled starter.",
+        ) from error
+    wrong = sorted(report["missing_keys"]) or [str(key) for key in report["mismatched_keys"]]
+    if wrong:
+        raise UserError(
+            f"{name} has no complete masked-word head.",
+            f"Weights are missing or of another shape, for example {wrong[0]}.",
+            "Choose a model that was trained with masked-language modelling.",
+        )
+    if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
+        raise UserError(
+            f"The weights of {name} are damaged.",
+            "Some of them are not numbers (NaN or infinite).",
+            "Use an earlier copy, or another model.",
+        )
+    return model.eval()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars or advice from transformers; what matters is raised as an error."""
+    level, bars = (
+        transformers_logging.get_verbosity(),
+        transformers_logging.is_progress_bar_enabled(),
+    )
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()

@@ -1,0 +1,1 @@
+"""The training loop, its plan, its events and their history."""

@@ -1,0 +1,74 @@
+"""Range checks for values that come from outside; every setting passes through one of these."""
+
+import re
+from typing import Any
+
+from mlm_gui.errors import UserError
+
+
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """`value` as an int in [low, high]; raises UserError otherwise (NaN, text, fractions and booleans included)."""
+    number = fraction(name, value, low, high)
+    if number != int(number):
+        raise UserError(
+            f"{name} cannot be {value!r}.",
+            "It counts things, so it must be a whole number.",
+            f"Use a whole number from {low} to {high}.",
+        )
+    return int(number)
+
+
+def fraction(name: str, value: Any, low: float, high: float) -> float:
+    """`value` as a finite float in [low, high]; raises UserError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        shown = repr(value)[:60]
+        raise UserError(
+            f"{name} cannot be {shown}.",
+            f"It must be a number from {low:g} to {high:g}.",
+            "Choose a value inside that range.",
+        )
+    return float(value)
+
+
+def text(name: str, value: Any, max_characters: int) -> str:
+    """`value` as clean text of at most `max_characters`: NUL and lone surrogates, which tokenizers refuse, become U+FFFD."""
+    if not isinstance(value, str):
+        raise UserError(
+            f"{name} is not text.",
+            "Something other than text was sent.",
+            "Type or paste plain text.",
+        )
+    if len(value) > max_characters:
+        raise UserError(
+            f"{name} is too long.",
+            f"It has {len(value):,} characters and the limit here is {max_characters:,}.",
+            "Shorten it.",
+        )
+    return readable(value)
+
+
+def readable(text: str) -> str:
+    """`text` with U+FFFD in place of NUL and lone surrogates, which neither tokenizers nor JSON can take."""
+    return re.sub("[\x00\ud800-\udfff]", "\ufffd", text)
+
+
+def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """`value` when it is among `choices`; raises UserError otherwise."""
+    if value not in choices:
+        raise UserError(
+            f"{name} cannot be {repr(value)[:60]}.",
+            f"It is one of {', '.join(choices)}.",
+            "Choose one of these.",
+        )
+    return value
+
+
+def switch(name: str, value: Any) -> bool:
+    """`value` as True or False; raises UserError for anything else."""
+    if value not in (True, False):
+        raise UserError(
+            f"{name} cannot be {repr(value)[:60]}.",
+            "It is either on or off.",
+            "Switch it on or off.",
+        )
+    return bool(value)

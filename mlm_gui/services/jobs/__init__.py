@@ -1,0 +1,1 @@
+"""Work in the background: the training queue, evaluations, surprisal, preflight."""

@@ -1,0 +1,1 @@
+"""Models by name, their downloads, and the masking preview."""

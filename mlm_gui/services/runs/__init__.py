@@ -1,0 +1,1 @@
+"""A run is a folder: its job, its checkpoints, its training, its evaluation, its export."""

@@ -1,0 +1,289 @@
+"""One run is one folder: job.json, corpus.json, split.json, events.jsonl, checkpoints/ and model/. Whoever reads the folder sees the same run."""
+
+import dataclasses
+import datetime
+import json
+import os
+import shutil
+import threading
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mlm_gui.core.config import TrainConfig
+from mlm_gui.core.corpus.corpus import Corpus, Split
+from mlm_gui.core.corpus.paragraphs import lengths_of
+from mlm_gui.core.inference.probes import probes_from
+from mlm_gui.core.training import events
+from mlm_gui.core.training.events import Event, Failed, Finished
+from mlm_gui.core.training.history import History
+from mlm_gui.errors import UserError
+from mlm_gui.services.runs.checkpoints import Checkpoints, bytes_in
+from mlm_gui.services.runs.held_out import read_unseen, write_unseen
+from mlm_gui.services.runs.job import Job, read_job
+from mlm_gui.services.runs.lineage import check_may_change
+from mlm_gui.services.storage.texts import read_corpus, write_corpus
+
+LIVE_STATES = ("queued", "running")
+"""A run in one of these waits, trains or sits its exam."""
+RESUMABLE_STATES = ("paused", "interrupted", "stopped", "failed")
+"""A run in one of these goes on from its newest whole checkpoint, or begins again when it has none."""
+
+
+class Run:
+    """One run folder. Several objects, threads or processes may look at the same folder; one at a time trains in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.id = folder.name
+        self.model_folder = folder / "model"
+        self.checkpoints = Checkpoints(folder / "checkpoints")
+        self._history, self._read_bytes, self._reading, self._num_unreadable = (
+            History(),
+            0,
+            threading.Lock(),
+            0,
+        )
+        self.queue_lock = FileLock(folder / "run.lock", thread_local=False)
+        """Held from the moment a run waits until it ends or pauses; the system lets go of it when its process dies."""
+        self._looking = threading.Lock()
+        self.job, self._damage = read_job(folder)
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        corpus: Corpus,
+        model: str,
+        config: TrainConfig,
+        held_out: float,
+        split_seed: int,
+        owner: str = "",
+        name: str = "",
+        probes: tuple[str, ...] = (),
+    ) -> "Run":
+        """Writes a new run folder; without pinned sentences (`probes`) it takes two of its own text. Raises UserError when the text is too small to split, or the folder holds a run already."""
+        config.check_length(int(lengths_of(corpus.paragraphs).sum()))
+        corpus = corpus.looked_through()
+        is_unseen = corpus.unseen(held_out, split_seed)
+        split = Split.of(corpus.paragraphs, is_unseen)
+        if (folder / "job.json").exists():
+            raise UserError(
+                f"{folder} holds a run already.",
+                "A run folder is never written over.",
+                "Choose another folder.",
+            )
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        job = Job(
+            name or corpus.name,
+            model,
+            config,
+            held_out,
+            split_seed,
+            corpus.name,
+            corpus.fingerprint,
+            owner,
+            now,
+        )
+        job = dataclasses.replace(job, probes=probes or probes_from(split.held_out, split.train))
+        is_new = not folder.exists()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_corpus(folder / "corpus.json", corpus)
+            write_unseen(folder / "split.json", corpus, held_out, split_seed, is_unseen)
+            job.write(folder)
+        except OSError as error:
+            if is_new:  # half a run would be of no use, and nobody's
+                shutil.rmtree(folder, ignore_errors=True)
+            raise UserError(
+                f"The run folder {folder} could not be written.",
+                f"The system said: {error.strerror or error}.",
+                "Choose another folder, or make room.",
+            ) from error
+        return cls(folder)
+
+    @property
+    def corpus(self) -> Corpus:
+        """The text. Raises UserError when it is missing or damaged."""
+        try:
+            return read_corpus(self.folder / "corpus.json")
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UserError(
+                "This run cannot be trained.",
+                "Its text, corpus.json, is missing or damaged.",
+                "Start a new run from the text, or from its model.",
+            ) from error
+
+    def split(self, corpus: Corpus | None = None) -> Split:
+        """The text's two sides, as drawn when the run was made; `corpus` is the text, where it has been read already.
+
+        Raises UserError when the text is missing or damaged, or the job is, and as `read_unseen` does.
+        """
+        job, corpus = self.sound_job(), corpus or self.corpus
+        has_begun = self.history().num_steps > 0
+        return Split.of(
+            corpus.paragraphs,
+            read_unseen(
+                self.folder / "split.json", corpus, job.held_out, job.split_seed, has_begun
+            ),
+        )
+
+    def history(self) -> History:
+        """Everything that has happened; reads only what was added since the last call. A half-written or unreadable line is passed over."""
+        with self._reading:
+            for line in self._new_lines():
+                try:
+                    self._history.add(events.from_record(json.loads(line)))
+                except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError):
+                    self._num_unreadable += bool(line)
+            return self._history
+
+    def _new_lines(self) -> list[bytes]:
+        try:
+            with (self.folder / "events.jsonl").open("rb") as file:
+                file.seek(self._read_bytes)
+                whole_lines = file.read().rpartition(b"\n")[0]
+        except OSError:  # none yet, or none that can be read: what is known of the run is its job and its checkpoints
+            return []
+        self._read_bytes += len(whole_lines) + 1 if whole_lines else 0
+        return whole_lines.split(b"\n") if whole_lines else []
+
+    @property
+    def has_model(self) -> bool:
+        """True when there is a model to use, and the record that says where it comes from."""
+        return self.job is not None and (self.model_folder / "config.json").is_file()
+
+    @property
+    def state(self) -> str:
+        """ "queued", "running", "paused", "finished", "stopped", "failed", "interrupted" (its server went away) or "damaged"."""
+        if self.job is None:
+            return "damaged"
+        alive = self._is_locked()
+        history = (
+            self.history()
+        )  # read after the lock was looked at: a run that ends in between is seen as ended
+        if isinstance(history.ended, Finished):
+            return "stopped" if history.ended.reason == "stopped" else "finished"
+        if isinstance(history.ended, Failed):
+            return "failed"
+        if history.paused:
+            return "paused"
+        if alive:
+            return "queued" if history.is_waiting else "running"
+        return "interrupted"
+
+    @property
+    def safe_step(self) -> int:
+        """The step a run that breaks off now goes on from; 0 when it would begin again."""
+        return self.checkpoints.safe_step
+
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes of everything in the run's folder."""
+        return bytes_in(self.folder)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What is damaged in the folder, what was done about it, and what of a damaged run is safe; one sentence each."""
+        history, found = self.history(), [self._damage] if self._damage else []
+        if self.job is not None and not (self.folder / "corpus.json").is_file():
+            found.append("Its text, corpus.json, is missing: it cannot be trained further.")
+        if self._num_unreadable:
+            found.append(
+                f"{self._num_unreadable} lines of its record cannot be read; the chart goes on without them."
+            )
+        found += history.passed_over
+        if self.job is None and (self.model_folder / "config.json").is_file():
+            found.append(
+                "Its model is there: the folder model/ in the run's folder can be copied and used."
+            )
+        if self.job is None and self.safe_step:
+            found.append(f"Its checkpoint of step {self.safe_step} is there.")
+        return tuple(found)
+
+    def owned_by(self, owner: str) -> bool:
+        return self.job is not None and self.job.owner == owner
+
+    def rename(self, name: object) -> None:
+        """Gives the run another name, in its folder too. Raises UserError for an empty name, a damaged run, or a disk that takes nothing."""
+        self.rewrite(self.sound_job().named(name))
+
+    def append(self, event: Event, sync: bool = False) -> None:
+        """Adds one line to events.jsonl, after closing a line that a crash may have left half-written; sync: and waits until it is on the disk."""
+        path = self.folder / "events.jsonl"
+        with path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, 2)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(json.dumps(events.as_record(event), ensure_ascii=False).encode() + b"\n")
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+
+    def sound_job(self) -> Job:
+        """The job. Raises UserError when the folder is damaged."""
+        if self.job is None:
+            raise UserError(
+                "This run cannot be used.",
+                f"Its folder is damaged. {self._damage}",
+                "Start a new run.",
+            )
+        return self.job
+
+    def rewrite(self, job: Job) -> None:
+        """Puts another job in the folder, whole. Raises UserError when the disk does not take it."""
+        try:
+            job.write(self.folder)
+        except OSError as error:
+            raise UserError(
+                "The run could not be changed.",
+                f"The system said: {error.strerror or error}.",
+                "Make room on the disk, then try again.",
+            ) from error
+        self.job = job
+
+    def _is_locked(self) -> bool:
+        if self.queue_lock.is_locked:
+            return True
+        if not (self.folder / "run.lock").exists():
+            return False
+        lock = FileLock(self.folder / "run.lock", thread_local=False)
+        with self._looking:  # two who look at once would each take the other for one who trains
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                return True
+            except OSError:  # a folder that cannot be written: nobody trains in it
+                return False
+            lock.release()
+        return False
+
+    def hold(self) -> None:
+        """Takes the folder for this process.
+
+        Raises UserError when another one works in it, it cannot be written, or another run started from its model, which would change.
+        """
+        try:
+            with self._looking:
+                self.queue_lock.acquire(
+                    timeout=0.5
+                )  # another program that looks at the state holds it for a moment
+        except Timeout:
+            raise UserError(
+                "This run is being trained already.",
+                "Another program works in its folder.",
+                "Wait until it ends.",
+            ) from None
+        except OSError as error:
+            raise UserError(
+                "This run cannot be trained.",
+                f"Its folder cannot be written: {error.strerror or error}.",
+                "Put that right, then try again.",
+            ) from error
+        if self.has_model:
+            try:
+                check_may_change(self.folder)
+            except UserError:
+                self.queue_lock.release()
+                raise

@@ -1,0 +1,1 @@
+"""Files on disk: texts, spreadsheets, and what is kept for how long."""

@@ -1,0 +1,97 @@
+"""The server: how the page is launched, and how it ends."""
+
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+
+from starlette.middleware import Middleware
+
+from mlm_gui.errors import UserError
+from mlm_gui.services.limits import HUB_MODELS, PROFILES, offering
+from mlm_gui.services.storage.files import default_home
+from mlm_gui.services.storage.retention import SWEEP_SECONDS, sweep
+from mlm_gui.services.studio import Studio
+from mlm_gui.ui.middleware import Guard
+from mlm_gui.ui.page import TITLE, build, exports_of
+from mlm_gui.ui.theme import STYLE, theme
+
+log = logging.getLogger(__name__)
+
+WARM_UP_SECONDS = 3.0
+"""After this, torch is loaded behind the page; a browser that opens the page at once has the processor to itself until then."""
+
+
+def launch_options(studio: Studio, host: str = "127.0.0.1") -> dict:
+    """What `launch` is told besides host and port: looks, limits, the guard, and everything that is switched off."""
+    exports = exports_of(studio)
+    exports.mkdir(parents=True, exist_ok=True)
+    return {
+        "theme": theme(),
+        "app_kwargs": {"middleware": [Middleware(Guard, limits=studio.limits, host=host)]},
+        "css_paths": [STYLE],
+        "share": False,
+        "show_error": False,
+        "max_file_size": studio.limits.max_upload_bytes,
+        "allowed_paths": [str(exports)],
+        "blocked_paths": [str(studio.home / name) for name in ("texts", "runs")],
+        "enable_monitoring": False,
+        "run_history": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "strict_cors": True,
+        "footer_links": [],
+        "quiet": True,
+    }
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    home: Path | None = None,
+    profile: str | None = None,
+    hub_models: str | None = None,
+) -> None:
+    """Opens the page and stays until it is told to stop; a run in progress is then paused after its step, its checkpoint written."""
+    on_space = "SPACE_ID" in os.environ
+    home = (home or default_home()).absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(home / "uploads"))
+    limits = offering(
+        PROFILES[profile or ("hosted" if on_space else "laptop")],
+        hub_models or os.environ.get(HUB_MODELS),
+    )
+    studio = Studio.open(home, limits)
+    sweep(home, limits)
+    page = build(studio)
+    page.queue(max_size=64, api_open=False)
+    try:
+        _, url, _ = page.launch(
+            server_name="0.0.0.0" if on_space else host,
+            server_port=port,
+            prevent_thread_lock=True,
+            **launch_options(studio, host),
+        )
+    except OSError as error:
+        raise UserError(
+            f"The page could not be opened on {host}:{port}.",
+            "Another program probably uses that port.",
+            "Choose another one with --port, for example 7861.",
+        ) from error
+    warming = threading.Timer(WARM_UP_SECONDS, studio.warm_up)
+    warming.daemon = True
+    warming.start()
+    print(f"{TITLE} is open at {url} (stop it with Ctrl-C)", flush=True)
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked_to_stop.set())
+    while not asked_to_stop.wait(SWEEP_SECONDS):
+        try:
+            sweep(home, limits)
+        except OSError:  # the server outlives a folder that goes while it is looked at
+            log.exception("The sweep broke off.")
+    studio.sittings.close()
+    studio.readings.close()
+    studio.trainer.close()
+    page.close(verbose=False)

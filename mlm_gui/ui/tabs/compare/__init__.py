@@ -1,0 +1,1 @@
+"""Tab 4: base and tuned side by side."""

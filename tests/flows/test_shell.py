@@ -1,0 +1,268 @@
+"""The shell, as a person or a script calls it: output, exit codes, three sentences, and what survives an interruption."""
+
+import json
+import os
+import signal
+import socket
+from typing import NamedTuple
+
+import pytest
+
+from mlm_gui.__main__ import main
+from mlm_gui.core.assets import ASSETS
+from mlm_gui.core.model.masked_lm import MaskedLM
+from mlm_gui.core.training.events import Stepped
+from mlm_gui.core.training.loop import Training
+from mlm_gui.services.runs.finetune import finetune
+from mlm_gui.services.runs.registry import Run
+
+BOOK = str(ASSETS / "samples" / "seed-almanac.txt")
+QUICK = ["--max-steps", "4", "--tokens-per-step", "256"]
+
+
+class Finished(NamedTuple):
+    """What a finished call left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch, capsys):
+    """A function that runs `mlm-gui` with a home of its own, in this process, and tells how it ended."""
+    monkeypatch.setenv("MLM_GUI_HOME", str(tmp_path / "home"))
+
+    def run(*arguments: str) -> Finished:
+        code = 0
+        try:
+            main(arguments)
+        except SystemExit as exit_:
+            code = exit_.code
+        return Finished(code, *capsys.readouterr())
+
+    return run
+
+
+def lines(process):
+    return [json.loads(line) for line in process.stdout.splitlines()]
+
+
+def test_mask_prints_lists_of_equal_length_that_agree(shell):
+    process = shell(
+        "mask", "Begin the morning by saying to thyself", "--rate", "0.3", "--seed", "5", "--json"
+    )
+    (draw,) = lines(process)
+    assert (process.returncode, draw["seed"], draw["rate"]) == (0, 5, 0.3)
+    rows = list(
+        zip(
+            *(draw[name] for name in ("tokens", "ids", "input_ids", "labels", "fates")), strict=True
+        )
+    )
+    assert {fate for *_, fate in rows} <= {"untouched", "mask", "random", "kept", "special"}
+    for _, token_id, seen, label, fate in rows:
+        assert label == (token_id if fate in ("mask", "random", "kept") else -100)
+        assert seen == token_id or fate in ("mask", "random")
+
+
+def test_text_reports_what_is_in_the_files_and_what_was_refused(shell, tmp_path):
+    (tmp_path / "empty.txt").write_bytes(b"")
+    process = shell("text", BOOK, str(tmp_path / "empty.txt"), "--json")
+    (report,) = lines(process)
+    assert process.returncode == 0
+    assert set(report) >= {
+        "paragraphs",
+        "words",
+        "tokens",
+        "duplicates",
+        "near_duplicates",
+        "leaks",
+        "shattered",
+        "refused",
+    }
+    assert (report["words"] > 5000, report["leaks"]) == (True, 0)
+    assert [set(refusal) for refusal in report["refused"]] == [{"file", "what", "why", "do"}]
+
+
+def test_train_writes_a_run_that_fill_and_runs_can_use(shell):
+    process = shell("train", BOOK, *QUICK, "--json")
+    events = lines(process)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert [event["event"] for event in events][:2] == ["started", "evaluated"]
+    assert [event["event"] for event in events][-3:] == ["saved", "examined", "finished"]
+    assert set(events[1]) >= {"step", "loss", "perplexity", "top1", "top5"}
+    assert [event["step"] for event in events if event["event"] == "stepped"] == [1, 2, 3, 4]
+    first_step = next(event for event in events if event["event"] == "stepped")
+    assert set(first_step) >= {"step", "loss", "learning_rate", "tokens_per_second"}
+    first_answers = next(event for event in events if event["event"] == "probed")
+    assert first_answers["step"] == 0 and first_answers["answers"], (
+        "two sentences of the text are watched unasked"
+    )
+
+    (run,) = lines(shell("runs", "--json"))
+    assert (run["state"], run["steps"]) == ("finished", 4)
+    (answer,) = lines(
+        shell(
+            "fill",
+            "pods on the ___ and ___",
+            "--model",
+            f"run:{run['id']}",
+            "--against",
+            "starter",
+            "--top",
+            "2",
+            "--joint",
+            "--json",
+        )
+    )
+    assert (
+        len(answer["joint"]) == len(answer["against_joint"]) == 2
+        and len(answer["joint"][0]["tokens"]) == 2
+    )
+    for blanks in (answer["blanks"], answer["against"]):
+        assert [len(blank["guesses"]) for blank in blanks] == [2, 2]
+    assert answer["blanks"] != answer["against"]
+
+    (exam,) = lines(shell("exam", f"run:{run['id']}", "--json"))
+    assert exam["sentence"] == events[-2]["sentence"]
+    for side in ("base", "tuned"):
+        assert set(exam[side]) >= {"loss", "perplexity", "top1", "top5", "interval"}
+    assert set(exam) >= {"difference", "p_value", "verdict", "forgetting"}
+    again = shell("exam", run["folder"], "--again")
+    assert (again.returncode, again.stdout.splitlines()[0]) == (0, exam["sentence"])
+
+
+def test_a_run_folder_is_never_written_over(shell, tmp_path):
+    out = str(tmp_path / "run")
+    assert shell("train", BOOK, *QUICK, "--out", out).returncode == 0
+    again = shell("train", BOOK, *QUICK, "--out", out)
+    assert again.returncode == 2
+    assert "holds a run already" in again.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_its_model_and_says_so(shell, tmp_path, monkeypatch, number):
+    out, write = tmp_path / "run", Run.append
+
+    def interrupted(run, event, sync=False):
+        write(run, event, sync)
+        if isinstance(event, Stepped):
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Run, "append", interrupted)
+    process = shell(
+        "train", BOOK, "--epochs", "100", "--tokens-per-step", "256", "--out", str(out), "--json"
+    )
+    assert process.returncode == 130
+    assert lines(process)[-1]["reason"] == "stopped" and Run(out).history().num_steps == 1
+    assert "is kept in" in process.stderr and "--resume" in process.stderr
+    assert shell("fill", "the ___", "--model", str(out / "model")).returncode == 0
+
+
+def test_a_run_that_broke_off_goes_on_from_its_checkpoint(shell, tmp_path):
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    assert shell("train", BOOK, *QUICK, "--out", str(whole)).returncode == 0
+    twin = Run.create(out, Run(whole).corpus, "starter", Run(whole).job.config, 0.1, 0)
+    seen = []
+    for event in finetune(twin, MaskedLM.load, pause=lambda: len(seen) > 3):
+        seen.append(event)
+    assert Run(out).state == "paused"
+    events = lines(shell("train", "--resume", str(out), "--json"))
+    assert (
+        events[0]["event"] == "resumed"
+        and events[-1]["event"] == "finished"
+        and events[-1]["reason"] == "done"
+    )
+    assert Run(out).history().losses == Run(whole).history().losses
+    assert "cannot go on" in shell("train", "--resume", str(out)).stderr
+
+
+def test_an_unexpected_error_is_three_sentences_and_no_traceback(shell, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        Training, "_learning_rate", lambda self: (_ for _ in ()).throw(MemoryError())
+    )
+    process = shell("train", BOOK, *QUICK, "--out", str(tmp_path / "run"))
+    assert process.returncode == 2
+    assert "memory is full" in process.stderr and "Traceback" not in process.stderr
+    assert (
+        json.loads((tmp_path / "run" / "events.jsonl").read_text().splitlines()[-1])["event"]
+        == "failed"
+    )
+
+
+def test_an_interruption_during_the_final_save_leaves_a_finished_run(shell, tmp_path, monkeypatch):
+    save = MaskedLM.save
+    monkeypatch.setattr(
+        MaskedLM, "save", lambda lm, folder: (signal.raise_signal(signal.SIGINT), save(lm, folder))
+    )
+    process = shell("train", BOOK, *QUICK, "--out", str(tmp_path / "run"), "--json")
+    assert process.returncode == 0 and lines(process)[-1]["reason"] == "done"
+
+
+def test_a_full_disk_is_said_and_the_run_can_go_on(shell, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        MaskedLM, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    process = shell("train", BOOK, *QUICK, "--out", str(tmp_path / "run"), "--json")
+    assert process.returncode == 2
+    assert "No space left" in process.stderr and "--resume" in process.stderr
+    assert lines(process)[-1]["event"] == "paused"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train"], "names no text"),
+        (["train", "--resume", "no-such-folder"], "There is no run"),
+        (["train", "--resume", "."], "is damaged"),
+        (["train", BOOK, "--resume", "."], "its own text"),
+        (["train", "missing.txt"], "could not be read"),
+        (["train", BOOK, "--model", "google-bert/no-such-model"], "could not be downloaded"),
+        (["train", BOOK, "--model", "../../etc"], "There is no model"),
+        (["train", BOOK, "--epochs", "0"], "epochs"),
+        (["train", BOOK, "--learning-rate", "nan"], "learning rate"),
+        (["fill", "no blank here"], "nothing to fill"),
+        (["fill", "a ___", "--model", "run:0"], "has no model"),
+        (["mask", "", "--json"], "nothing to hide"),
+        (["exam", "nowhere"], "no run in nowhere"),
+        (["exam", "run:0", "--json"], "no run in run:0"),
+        (["no-such-command"], "not understood"),
+        (["train", BOOK, "--epochs", "many"], "not understood"),
+    ],
+)
+def test_what_a_person_can_put_right_is_said_in_three_sentences(shell, arguments, said):
+    process = shell(*arguments)
+    assert process.returncode == 2
+    assert process.stdout == ""
+    assert said in process.stderr
+    sentences = process.stderr.strip().splitlines()
+    assert len(sentences) == 3
+    assert all(sentence.endswith((".", "!")) for sentence in sentences)
+
+
+def test_a_model_without_a_mask_token_is_refused(shell, maskless_folder):
+    process = shell("train", BOOK, "--model", str(maskless_folder))
+    assert process.returncode == 2
+    assert "no mask token" in process.stderr
+    assert lines(shell("runs", "--json")) == []
+
+
+def test_a_port_in_use_is_said_in_three_sentences(shell):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        process = shell("app", "--port", str(taken.getsockname()[1]))
+    assert process.returncode == 2
+    assert "--port" in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("empty.txt", b""), ("picture.txt", bytes(range(256)) * 9), ("word.txt", b"word")],
+)
+def test_a_bad_text_is_refused_and_no_run_is_left_behind(shell, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    process = shell("train", str(tmp_path / name))
+    assert process.returncode == 2
+    assert len(process.stderr.strip().splitlines()) == 3
+    assert lines(shell("runs", "--json")) == []

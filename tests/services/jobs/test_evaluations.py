@@ -1,0 +1,114 @@
+"""Exams in the background: one at a time, watched, cancelled, each visitor's own."""
+
+import dataclasses
+import threading
+
+import pytest
+
+from mlm_gui.core.evaluation.outcomes import NO_VERDICT, SAME
+from mlm_gui.errors import UserError
+from mlm_gui.services.jobs.evaluations import Sittings
+from mlm_gui.services.limits import LAPTOP
+
+PATIENCE = 60.0
+NAMES = ("starter", "starter again")
+
+
+@pytest.fixture
+def gate(lm):
+    """Loads models once it is opened."""
+    opened = threading.Event()
+
+    def load(name: str):
+        assert opened.wait(PATIENCE)
+        if name == "broken":
+            raise UserError("No such model.", "It is broken.", "Choose another.")
+        if name == "crash":
+            raise ZeroDivisionError
+        return lm
+
+    load.open = opened.set
+    yield load
+    opened.set()
+
+
+@pytest.fixture
+def sittings(gate):
+    sittings = Sittings(gate, dataclasses.replace(LAPTOP, max_queue=2))
+    yield sittings
+    sittings.close()
+
+
+def test_two_models_are_examined_on_any_text(sittings, gate, corpus):
+    gate.open()
+    few = dataclasses.replace(
+        corpus,
+        documents=(dataclasses.replace(corpus.documents[0], paragraphs=corpus.paragraphs[:20]),),
+    )
+    sitting = sittings.sit_pair(("starter", "starter"), NAMES, few, "ann")
+    assert sitting.over.wait(PATIENCE)
+    assert (sitting.state, sitting.share, sitting.report.verdict, sitting.report.tuned_name) == (
+        "done",
+        1.0,
+        SAME,
+        "starter again",
+    )
+
+
+def test_a_cancelled_exam_has_no_report(sittings, gate, corpus):
+    sitting = sittings.sit_pair(("starter", "starter"), NAMES, corpus, "ann")
+    sitting.cancelled.set()
+    gate.open()
+    assert sitting.over.wait(PATIENCE)
+    assert (sitting.state, sitting.report, sitting.live) == ("cancelled", None, False)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("broken", "No such model."), ("crash", "An unexpected error came up (ZeroDivisionError).")],
+)
+def test_what_goes_wrong_is_told_in_three_sentences(sittings, gate, corpus, model, said):
+    gate.open()
+    sitting = sittings.sit_pair(("starter", model), NAMES, corpus, "ann")
+    assert sitting.over.wait(PATIENCE)
+    assert sitting.state == "failed" and said in str(sitting.error)
+
+
+def test_each_visitor_has_one_and_all_together_a_few(sittings, gate, corpus):
+    sittings.sit_pair(("starter", "starter"), NAMES, corpus, "ann")
+    with pytest.raises(UserError, match="Another one of yours"):
+        sittings.sit_pair(("starter", "starter"), NAMES, corpus, "ann")
+    sittings.sit_pair(("starter", "starter"), NAMES, corpus, "bob")
+    with pytest.raises(UserError, match="Too many"):
+        sittings.sit_pair(("starter", "starter"), NAMES, corpus, "cid")
+    sittings.close()
+
+
+def test_only_who_asked_for_an_exam_finds_it(sittings, corpus):
+    sitting = sittings.sit_pair(("starter", "starter"), NAMES, corpus, "ann")
+    assert sittings.find(sitting.id, "ann") is sitting and sittings.find(sitting.id, "bob") is None
+    for odd in (None, 5, "", "x" * 32, ["a"], {"a": 1}):
+        assert sittings.find(odd, "ann") is None
+
+
+def test_a_text_that_one_of_them_learned_gets_no_verdict(studio, corpus, lm):
+    from mlm_gui.core.config import TrainConfig
+    from mlm_gui.services.runs.finetune import finetune
+
+    run = studio.runs.create(
+        corpus,
+        "starter",
+        TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1),
+        0.1,
+        0,
+    )
+    for _ in finetune(run, lambda name: lm.copy()):
+        pass
+    sitting = studio.sittings.sit_pair(
+        ("starter", f"run:{run.id}"), NAMES, dataclasses.replace(corpus, name="the same"), "ann"
+    )
+    assert sitting.over.wait(PATIENCE)
+    assert (
+        sitting.report.verdict == NO_VERDICT
+        and "94 of the 104 paragraphs" in sitting.report.sentence
+    )

@@ -1,0 +1,364 @@
+"""The queue: one run after the other, whoever watches."""
+
+import dataclasses
+import threading
+
+import pytest
+
+from mlm_gui.core.config import TrainConfig
+from mlm_gui.core.model.masked_lm import MaskedLM
+from mlm_gui.core.training.events import Stepped
+from mlm_gui.errors import UserError
+from mlm_gui.services.jobs import training_queue as jobs
+from mlm_gui.services.jobs.training_queue import Trainer
+from mlm_gui.services.limits import LAPTOP
+from mlm_gui.services.runs.run import Run
+
+PATIENCE = 60.0
+"""Seconds a test waits for something that should come soon."""
+TINY = TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1)
+
+
+class Gate:
+    """Loads models, but only once it is opened; so a test decides when the first run may go on."""
+
+    def __init__(self, lm) -> None:
+        self.entered, self.opened = threading.Event(), threading.Event()
+        self._lm = lm
+
+    def load(self, name: str) -> MaskedLM:
+        self.entered.set()
+        assert self.opened.wait(PATIENCE)
+        if name == "broken":
+            raise UserError("No such model.", "It is broken.", "Choose another.")
+        if name == "crash":
+            raise ZeroDivisionError
+        return self._lm.copy()
+
+
+@pytest.fixture
+def gate(family):
+    gate = Gate(family("bert"))
+    yield gate
+    gate.opened.set()
+
+
+@pytest.fixture
+def trainer(gate):
+    trainer = Trainer(gate.load, LAPTOP)
+    yield trainer
+    gate.opened.set()
+    trainer.close()
+
+
+@pytest.fixture
+def new_run(studio, corpus):
+    small = dataclasses.replace(
+        corpus,
+        documents=(dataclasses.replace(corpus.documents[0], paragraphs=corpus.paragraphs[:10]),),
+    )
+
+    def create(model: str = "starter", owner: str = "ann", config: TrainConfig = TINY):
+        return studio.runs.create(small, model, config, 0.2, 0, owner)
+
+    return create
+
+
+def wait_for(trainer: Trainer, runs) -> None:
+    """Returns when all `runs` have ended and the trainer is idle."""
+    with trainer._changed:
+        assert trainer._changed.wait_for(
+            lambda: trainer._current is None and not trainer._waiting, PATIENCE
+        )
+    assert all(run.state not in ("queued", "running") for run in runs)
+
+
+def test_two_runs_train_in_turn_each_to_its_end(trainer, gate, new_run):
+    first, second = new_run(), new_run()
+    trainer.submit(first)
+    assert gate.entered.wait(PATIENCE)
+    trainer.submit(second)
+    assert (trainer.position(first), trainer.position(second)) == (0, 1)
+    assert (first.state, second.state) == ("queued", "queued")
+    gate.opened.set()
+    wait_for(trainer, (first, second))
+    assert first.state == second.state == "finished" and first.has_model and second.has_model
+    assert trainer.position(second) == 0
+
+
+def test_stopping_a_waiting_run_takes_it_from_the_queue(trainer, gate, new_run):
+    first, second, third = new_run(), new_run(), new_run()
+    trainer.submit(first)
+    assert gate.entered.wait(PATIENCE)
+    trainer.submit(second)
+    trainer.submit(third)
+    assert trainer.stop(second) and second.state == "stopped" and trainer.position(third) == 1
+    assert not trainer.stop(second), "it is in the queue no more"
+    gate.opened.set()
+    wait_for(trainer, (first, second, third))
+    assert (first.state, second.state, third.state) == (
+        "finished",
+        "stopped",
+        "finished",
+    ) and second.history().num_steps == 0
+
+
+def test_stopping_the_current_run_keeps_its_model(trainer, gate, new_run, monkeypatch):
+    reached = threading.Event()
+    original = jobs.finetune
+
+    def watched(*arguments):
+        for event in original(*arguments):
+            if isinstance(event, Stepped):
+                reached.set()
+            yield event
+
+    monkeypatch.setattr(jobs, "finetune", watched)
+    run = new_run(config=TrainConfig(epochs=100, tokens_per_step=64, evaluations=1))
+    gate.opened.set()
+    trainer.submit(run)
+    assert reached.wait(PATIENCE) and run.state == "running"
+    assert trainer.stop(run)
+    wait_for(trainer, [run])
+    assert (
+        run.state == "stopped" and 1 <= run.history().num_steps < run.history().started.total_steps
+    )
+    assert MaskedLM.load(run.model_folder).packs
+
+
+def test_each_owner_has_a_limit_of_their_own(gate, new_run):
+    trainer = Trainer(gate.load, dataclasses.replace(LAPTOP, max_waiting_runs=1))
+    mine, more, theirs = new_run(owner="ann"), new_run(owner="ann"), new_run(owner="bob")
+    trainer.submit(mine)
+    with pytest.raises(UserError, match="limit here is 1"):
+        trainer.submit(more)
+    trainer.submit(theirs)
+    gate.opened.set()
+    wait_for(trainer, (mine, theirs))
+    assert mine.state == theirs.state == "finished" and more.state == "interrupted"
+    trainer.submit(more)  # the first has ended
+    wait_for(trainer, [more])
+    assert more.state == "finished"
+
+
+@pytest.mark.parametrize("model", ["broken", "crash"])
+def test_one_run_s_failure_does_not_stop_the_next(trainer, gate, new_run, model):
+    bad, good = new_run(model), new_run()
+    trainer.submit(bad)
+    trainer.submit(good)
+    gate.opened.set()
+    wait_for(trainer, (bad, good))
+    assert (bad.state, good.state) == ("failed", "finished")
+    assert bad.history().ended.what and bad.history().ended.why and bad.history().ended.do
+    assert not bad.queue_lock.is_locked
+
+
+def test_closing_pauses_the_current_run_and_starts_nothing_more(trainer, gate, new_run):
+    current, waiting = (
+        new_run(config=TrainConfig(epochs=100, tokens_per_step=64, evaluations=1)),
+        new_run(),
+    )
+    trainer.submit(current)
+    assert gate.entered.wait(PATIENCE)
+    trainer.submit(waiting)
+    closing = threading.Thread(target=trainer.close, args=(PATIENCE,))
+    closing.start()
+    gate.opened.set()
+    closing.join(PATIENCE)
+    assert not closing.is_alive()
+    assert (
+        current.state == "paused"
+        and waiting.history().started is None
+        and waiting.state == "interrupted"
+    )
+    assert not current.queue_lock.is_locked and not waiting.queue_lock.is_locked
+    for starting in (
+        lambda: trainer.submit(new_run()),
+        lambda: trainer.go_on(current, "ann"),
+        lambda: trainer.one_step(current),
+    ):
+        with pytest.raises(UserError, match="about to close"):
+            starting()
+    assert current.state == "paused" and not current.queue_lock.is_locked
+
+
+def test_a_run_that_was_never_submitted_is_neither_stopped_nor_paused(trainer, new_run):
+    assert trainer.stop(new_run()) is False and trainer.pause(new_run()) is False
+
+
+# ---- pause, one step, go on
+
+LONG = TrainConfig(epochs=2, tokens_per_step=64, evaluations=1)
+
+
+@pytest.fixture
+def at_step(monkeypatch):
+    """A function that has the training thread do something once, right after it took a step of this number."""
+    wanted = {}
+    original = jobs.finetune
+
+    def watched(*arguments):
+        for event in original(*arguments):
+            yield event
+            if isinstance(event, Stepped) and event.step in wanted:
+                wanted.pop(event.step)()
+
+    monkeypatch.setattr(jobs, "finetune", watched)
+    return wanted.__setitem__
+
+
+def end_of(trainer, run) -> None:
+    with trainer._changed:
+        assert trainer._changed.wait_for(lambda: trainer._turn_of(run) is None, PATIENCE)
+
+
+@pytest.fixture
+def paused(trainer, gate, new_run, at_step):
+    """A run that was paused after its second step."""
+    run = new_run(config=LONG)
+    at_step(2, lambda: trainer.pause(run))
+    gate.opened.set()
+    trainer.submit(run)
+    end_of(trainer, run)
+    assert (run.state, run.safe_step, run.history().num_steps) == ("paused", 2, 2)
+    return run
+
+
+def test_a_paused_run_holds_nothing_and_the_next_one_trains(trainer, paused, new_run):
+    other = new_run()
+    trainer.submit(other)
+    end_of(trainer, other)
+    assert (
+        other.state == "finished" and paused.state == "paused" and not paused.queue_lock.is_locked
+    )
+    assert not trainer.pause(paused), "it is paused already"
+
+
+def test_one_step_is_exactly_one_however_often_it_is_pressed(trainer, paused, at_step):
+    at_step(3, lambda: (trainer.one_step(paused), trainer.one_step(paused)))
+    trainer.one_step(paused)
+    trainer.one_step(paused)
+    end_of(trainer, paused)
+    assert (paused.state, paused.safe_step, paused.history().num_steps) == ("paused", 3, 3)
+
+
+def test_one_step_comes_before_waiting_runs_and_go_on_after_them(trainer, paused, new_run, at_step):
+    first, second = new_run(config=LONG), new_run()
+    places = []
+
+    def look():
+        trainer.submit(second)
+        trainer.one_step(paused)
+        places.append((trainer.position(paused), trainer.position(second)))
+        trainer.pause(paused)
+        trainer.go_on(paused, "ann")
+        places.append((trainer.position(paused), trainer.position(second), paused.state))
+        trainer.stop(first)
+
+    at_step(1, look)
+    trainer.submit(first)
+    for run in (first, second, paused):
+        end_of(trainer, run)
+    assert places == [(1, 2), (2, 1, "queued")] and paused.state == "finished"
+
+
+def test_go_on_goes_on_once_and_a_restarted_server_can(trainer, paused, gate, studio):
+    again = Trainer(gate.load, LAPTOP)
+    run = studio.runs.find(paused.id)
+    again.go_on(run, "ann")
+    again.go_on(run, "ann")
+    end_of(again, run)
+    assert (
+        run.state == "finished"
+        and [event.step for event in run.history().evaluations][-1]
+        == run.history().started.total_steps
+    )
+    assert (run.folder / "events.jsonl").read_text().count('"resumed"') == 1
+    with pytest.raises(UserError, match="cannot go on"):
+        again.go_on(run, "ann")
+    again.close()
+
+
+def test_go_on_pressed_before_the_pause_took_hold_undoes_it(trainer, gate, new_run, at_step):
+    run = new_run(config=LONG)
+    at_step(1, lambda: (trainer.pause(run), trainer.go_on(run, "ann")))
+    gate.opened.set()
+    trainer.submit(run)
+    wait_for(trainer, [run])
+    assert run.state == "finished" and run.history().num_steps == run.history().started.total_steps
+
+
+def test_a_waiting_run_is_paused_out_of_the_queue_and_stopped_there(trainer, gate, new_run):
+    first, second = new_run(), new_run()
+    trainer.submit(first)
+    assert gate.entered.wait(PATIENCE)
+    trainer.submit(second)
+    assert trainer.pause(second) and second.state == "paused" and not second.queue_lock.is_locked
+    assert trainer.stop(second) and second.state == "stopped"
+    gate.opened.set()
+    wait_for(trainer, [first, second])
+
+
+def test_stopping_a_paused_run_saves_the_model_of_its_checkpoint(trainer, paused):
+    assert trainer.stop(paused)
+    end_of(trainer, paused)
+    history = paused.history()
+    assert (paused.state, history.num_steps, history.saved.step, paused.has_model) == (
+        "stopped",
+        2,
+        2,
+        True,
+    )
+
+
+def test_stop_pressed_after_the_last_step_changes_nothing(trainer, gate, new_run, at_step):
+    run = new_run()
+    at_step(2, lambda: (trainer.stop(run), trainer.pause(run)))
+    gate.opened.set()
+    trainer.submit(run)
+    wait_for(trainer, [run])
+    assert run.state == "finished" and run.has_model
+
+
+def test_where_strangers_visit_nobody_goes_on_with_another_s_run(trainer, paused, gate):
+    hosted = Trainer(gate.load, dataclasses.replace(LAPTOP, hosted=True, max_epochs=1))
+    with pytest.raises(UserError, match="somebody else"):
+        hosted.go_on(paused, "bob")
+    with pytest.raises(UserError, match="allows 1 passes"):
+        hosted.go_on(paused, "ann")
+    assert paused.state == "paused"
+
+
+def test_a_run_that_another_program_trains_is_not_put_in_the_queue(trainer, paused, studio):
+    elsewhere = Run(paused.folder)
+    with elsewhere.queue_lock, pytest.raises(UserError, match="trained already"):
+        trainer.go_on(paused, "ann")
+    assert paused.state == "paused"
+
+
+def test_a_double_click_starts_one_run_while_the_text_is_being_split(trainer, gate, new_run):
+    began, split, made, started = threading.Event(), threading.Event(), [], []
+
+    def create():
+        began.set()
+        assert split.wait(PATIENCE)
+        made.append(new_run())
+        return made[-1]
+
+    clicks = [
+        threading.Thread(
+            target=lambda: started.append(trainer.start(create, "ann", lambda run: True))
+        )
+        for _ in range(2)
+    ]
+    for click in clicks:
+        click.start()
+    assert began.wait(PATIENCE)
+    other = new_run(owner="bob")
+    trainer.submit(other)  # nobody else waits for the splitting
+    split.set()
+    for click in clicks:
+        click.join(PATIENCE)
+    gate.opened.set()
+    wait_for(trainer, [other, *started])
+    assert len(made) == 1 and started == made * 2

@@ -1,0 +1,199 @@
+"""A run sits its exam, keeps it, and is never lost to it."""
+
+import json
+import shutil
+
+import pytest
+
+from mlm_gui.core.config import TrainConfig
+from mlm_gui.core.corpus.corpus import Corpus
+from mlm_gui.core.corpus.near_duplicates import num_seen
+from mlm_gui.core.evaluation import report as verdict
+from mlm_gui.core.training.events import Examined, Finished, Saved, Stepped
+from mlm_gui.errors import UserError
+from mlm_gui.services.runs.evaluation import (
+    as_record,
+    examine_again,
+    learned_from,
+    material_of,
+    read_exam,
+)
+from mlm_gui.services.runs.export import export_zip
+from mlm_gui.services.runs.finetune import finetune
+from mlm_gui.services.runs.registry import Run
+
+TINY = TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1)
+
+
+@pytest.fixture(autouse=True)
+def short_exams():
+    """Here exams are whole: five draws of blanks."""
+
+
+@pytest.fixture
+def run(studio, corpus) -> Run:
+    return studio.runs.create(corpus, "starter", TINY, 0.1, 0, owner="ann", name="<b>Almanac</b>")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, corpus, lm) -> Run:
+    """A run that has sat its exam; tests leave it as it is."""
+    run = Run.create(tmp_path_factory.mktemp("examined") / "run", corpus, "starter", TINY, 0.1, 0)
+    for _ in finetune(run, lambda name: lm.copy()):
+        pass
+    return run
+
+
+def test_a_finished_run_has_an_exam_that_everybody_reads_alike(trained):
+    report, event = read_exam(trained.folder), trained.history().examined
+    assert (event.verdict, event.sentence) == (report.verdict, report.sentence)
+    assert (event.base_loss, event.tuned_loss, event.difference) == (
+        report.unseen.base.loss,
+        report.unseen.tuned.loss,
+        report.unseen.difference,
+    )
+    assert (
+        report.unseen.num_units == len(trained.corpus.split(0.1, 0).held_out)
+        and report.seconds_trained == trained.history().latest.seconds
+    )
+    card = (trained.model_folder / "README.md").read_text(encoding="utf-8")
+    assert (
+        report.sentence in card
+        and "each of them shown as the mask token" in card
+        and f"{report.forgetting.tuned.loss:.3f}" in card
+    )
+
+
+def test_sitting_again_gives_the_same_exam_to_the_last_digit(trained, lm, tmp_path):
+    copied = Run(shutil.copytree(trained.folder, tmp_path / "again"))
+    (copied.folder / "exam.json").unlink()
+    assert (
+        examine_again(copied, lambda name: lm.copy())
+        == read_exam(trained.folder)
+        == read_exam(copied.folder)
+    )
+
+
+def test_the_record_has_the_shape_of_the_shell(trained):
+    record = json.loads(json.dumps(as_record(read_exam(trained.folder))))
+    for side in ("base", "tuned"):
+        assert (
+            set(record[side]) >= {"loss", "perplexity", "top1", "top5", "interval"}
+            and record[side]["interval"][0] < record[side]["loss"]
+        )
+    assert {"difference", "p_value", "verdict", "forgetting"} <= set(record) and record[
+        "forgetting"
+    ]["difference"] == pytest.approx(
+        record["forgetting"]["tuned"]["loss"] - record["forgetting"]["base"]["loss"], abs=1e-9
+    )
+
+
+def test_an_error_in_the_exam_costs_the_exam_only(run, lm, monkeypatch):
+    def broken(*arguments, **options):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(verdict, "examination", broken)
+    events = list(finetune(run, lambda name: lm.copy()))
+    assert [type(event) for event in events[-2:]] == [Saved, Finished]
+    assert run.state == "finished" and run.has_model and read_exam(run.folder) is None
+
+
+def test_a_stop_during_the_exam_ends_it_and_keeps_the_run(run, lm, monkeypatch):
+    asked, whole = [], verdict.examination
+
+    def watched(*arguments, **options):
+        for share in whole(*arguments, **options):
+            asked.append(share)
+            yield share
+
+    monkeypatch.setattr(verdict, "examination", watched)
+    events = list(finetune(run, lambda name: lm.copy(), lambda: bool(asked)))
+    assert len(asked) == 1 and not any(isinstance(event, Examined) for event in events)
+    assert (events[-1].reason, run.state, run.has_model) == (
+        "done",
+        "finished",
+        True,
+    ) and read_exam(run.folder) is None
+
+
+def test_a_stopped_run_ends_at_once_and_can_be_examined_later(run, lm):
+    events = []
+    for event in finetune(
+        run, lambda name: lm.copy(), lambda: any(isinstance(event, Stepped) for event in events)
+    ):
+        events.append(event)
+    assert run.state == "stopped" and read_exam(run.folder) is None
+    zipped = export_zip(run, run.folder).stat().st_mtime_ns
+    assert examine_again(run, lambda name: lm.copy()) == read_exam(run.folder)
+    assert export_zip(run, run.folder).stat().st_mtime_ns > zipped  # the new card travels along
+
+
+def test_a_run_without_a_model_or_still_training_is_not_examined(run, trained, tmp_path):
+    live = Run(shutil.copytree(trained.folder, tmp_path / "live"))
+    (live.folder / "events.jsonl").unlink()
+    with live.queue_lock:
+        for unfit in (run, live):
+            with pytest.raises(UserError, match="still being trained"):
+                examine_again(unfit, None)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda record: "",
+        lambda record: "{",
+        lambda record: "[]",
+        lambda record: "null",
+        lambda record: json.dumps({**record, "version": 99}),
+        lambda record: json.dumps(
+            {name: value for name, value in record.items() if name != "version"}
+        ),
+        lambda record: json.dumps({**record, "unseen": None}),
+        lambda record: json.dumps({**record, "sentence": 5}),
+        lambda record: json.dumps({**record, "warnings": "x"}),
+        lambda record: json.dumps({**record, "seconds_trained": True}),
+        lambda record: json.dumps(
+            {**record, "unseen": {**record["unseen"], "p_value": float("nan")}}
+        ),
+        lambda record: json.dumps(
+            {**record, "unseen": {**record["unseen"], "difference_interval": [0.0]}}
+        ),
+        lambda record: json.dumps({**record, "unseen": {**record["unseen"], "num_units": 1.5}}),
+        lambda record: json.dumps(
+            {**record, "cloze": {**record["cloze"], "base_right": ["a", "b", "c"]}}
+        ),
+        lambda record: json.dumps({**record, "cloze": {**record["cloze"], "items": [{}]}}),
+        lambda record: "[" * 100_000,
+    ],
+)
+def test_a_damaged_exam_counts_as_none(run, trained, spoil):
+    content = (trained.folder / "exam.json").read_text(encoding="utf-8")
+    (run.folder / "exam.json").write_text(content, encoding="utf-8")
+    assert read_exam(run.folder) == read_exam(trained.folder)
+    (run.folder / "exam.json").write_text(spoil(json.loads(content)))
+    assert read_exam(run.folder) is None
+
+
+def test_text_that_was_trained_on_is_found_word_for_word_and_nearly(trained):
+    learned = learned_from(trained.folder)
+    split = trained.corpus.split(0.1, 0)
+    assert learned == (split.train,) and num_seen(split.held_out, learned) == 0
+    nearly = split.train[3].upper() + " So it was."
+    assert num_seen((split.train[0], nearly, split.held_out[0], split.train[0]), learned) == 3
+    assert num_seen(split.held_out, ()) == 0
+
+
+def test_a_base_that_learned_the_unseen_text_in_an_earlier_run_is_found_out(studio, corpus, run):
+    same, other = (studio.runs.create(corpus, f"run:{run.id}", TINY, 0.1, seed) for seed in (0, 1))
+    assert material_of(same, corpus.split(0.1, 0)).seen_by_base == 0
+    assert material_of(other, corpus.split(0.1, 1)).seen_by_base > 5
+    grandchild = studio.runs.create(
+        Corpus.from_text("\n".join(corpus.paragraphs[::-1])), f"run:{same.id}", TINY, 0.1, 0
+    )
+    assert material_of(grandchild, grandchild.corpus.split(0.1, 0)).seen_by_base > 5
+
+
+@pytest.mark.parametrize("model", ["run:../../etc", "run:", "/nowhere/model", "model", "starter"])
+def test_odd_parents_are_passed_over(studio, corpus, model):
+    run = studio.runs.create(corpus, model, TINY, 0.1, 0)
+    assert material_of(run, corpus.split(0.1, 0)).seen_by_base == 0
