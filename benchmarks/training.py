@@ -150,15 +150,15 @@ def trainer_speed(folder: Path, split: Split, steps: int) -> float:
             remove_unused_columns=False,
             logging_strategy="no",
         )
-        trainer = Trainer(
+        training_queue = Trainer(
             plain_model(folder),
             settings,
             train_dataset=rows,
             data_collator=slots,
             callbacks=[clock],
         )
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        training_queue.remove_callback(PrinterCallback)
+        training_queue.train()
     share = loops.share_real([len(row["input_ids"]) for row in rows], loops.RUN_MLM_BATCH)
     return sum(slots[1 : steps + 1]) / (clock.ends[-1] - clock.ends[0]) * share
 

@@ -41,7 +41,7 @@ def text(options: argparse.Namespace) -> None:
     import numpy as np
 
     from mlm_gui.core.corpus.corpus import Corpus
-    from mlm_gui.core.corpus.fragmentation import shattered_words
+    from mlm_gui.core.corpus.fragmentation import fragmented_words
     from mlm_gui.core.corpus.near_duplicates import near_duplicates
     from mlm_gui.core.corpus.paragraphs import some_of
     from mlm_gui.core.tokens import COUNTED_CHARACTERS, num_tokens_of
@@ -54,7 +54,7 @@ def text(options: argparse.Namespace) -> None:
     ]
     counts = corpus.statistics()
     tokens, is_exact = num_tokens_of(corpus.paragraphs, tokenizer)
-    words = shattered_words(some_of(corpus.paragraphs, COUNTED_CHARACTERS), tokenizer)
+    words = fragmented_words(some_of(corpus.paragraphs, COUNTED_CHARACTERS), tokenizer)
     pairs = near_duplicates(corpus.paragraphs)
     num_near = len(np.unique(pairs[:, 1])) - counts.num_duplicates
     if options.json:
@@ -91,9 +91,9 @@ def _num_leaks(corpus, pairs) -> int:
     """Held-out paragraphs of the usual split that repeat, or nearly repeat, one that would be trained on. pairs: int64 [P, 2], the near-duplicates."""
     if len(corpus.paragraphs) < 2:
         return 0
-    is_unseen = corpus.unseen()
-    leaks = pairs[is_unseen[pairs[:, 0]] != is_unseen[pairs[:, 1]]]
-    return len(set(leaks[is_unseen[leaks]].tolist()))
+    is_held_out = corpus.unseen()
+    leaks = pairs[is_held_out[pairs[:, 0]] != is_held_out[pairs[:, 1]]]
+    return len(set(leaks[is_held_out[leaks]].tolist()))
 
 
 def mask(options: argparse.Namespace) -> None:
@@ -237,12 +237,12 @@ def _train_along(studio, options: argparse.Namespace) -> None:
         signal.signal(
             number, signal.SIG_IGN
         )  # the first process hears it and all end after the same step
-    state, warm_again_after = None, 0
+    state, schedule_restart_step = None, 0
     if options.resume:
         run = Run(options.resume.absolute())
         job, (state, _) = run.sound_job(), run.checkpoints.newest_whole()
-        warm_again_after, model, config, split = (
-            job.warm_again_after,
+        schedule_restart_step, model, config, split = (
+            job.schedule_restart_step,
             job.model,
             job.config,
             run.split(),
@@ -250,7 +250,9 @@ def _train_along(studio, options: argparse.Namespace) -> None:
     else:
         corpus, model, config, held_out, split_seed = _asked(studio, options)
         split = corpus.split(held_out, split_seed)
-    training = Training(studio.models.load(model), split, config, warm_again_after=warm_again_after)
+    training = Training(
+        studio.models.load(model), split, config, schedule_restart_step=schedule_restart_step
+    )
     if state is not None:
         training.restore(state)
     for _ in training.events():
@@ -262,8 +264,8 @@ def _follow(options: argparse.Namespace, run, events) -> None:
     from tqdm import tqdm
 
     from mlm_gui.core.training.events import (
+        CheckpointSkipped,
         Examined,
-        PassedOver,
         Resumed,
         Started,
         Stepped,
@@ -283,7 +285,7 @@ def _follow(options: argparse.Namespace, run, events) -> None:
                 unit="step",
                 file=sys.stderr,
             )
-        elif isinstance(event, PassedOver):
+        elif isinstance(event, CheckpointSkipped):
             print(event.why, file=sys.stderr)
         elif isinstance(event, Stepped) and bar is not None:
             bar.set_postfix(epoch=f"{event.epoch:.1f}", loss=f"{event.loss:.2f}", refresh=False)
@@ -291,8 +293,8 @@ def _follow(options: argparse.Namespace, run, events) -> None:
     if bar is not None:
         bar.close()
     history = run.history()
-    if not options.json and history.kept and not history.paused:
-        before, after = history.evaluations[0], history.kept
+    if not options.json and history.kept_score and not history.paused:
+        before, after = history.evaluations[0], history.kept_score
         print(
             f"Loss on unseen text: {before.loss:.3f} before, {after.loss:.3f} after ({after.num_masks} tokens, all of them hidden, the same both times); {after.seconds:.0f} s."
         )
@@ -373,11 +375,14 @@ def exam(options: argparse.Namespace) -> None:
         _print(as_record(report))
         return
     print(report.sentence)
-    for text, pairing in (("unseen text", report.unseen), ("general English", report.forgetting)):
+    for text, paired_result in (
+        ("unseen text", report.unseen),
+        ("general English", report.forgetting),
+    ):
         print(
-            f"{text}: {pairing.num_masks:,} blanks in {pairing.num_units} paragraphs, {len(pairing.seeds)} draws, p = {pairing.p_value:.4f}"
+            f"{text}: {paired_result.num_masks:,} blanks in {paired_result.num_clusters} paragraphs, {len(paired_result.seeds)} draws, p = {paired_result.p_value:.4f}"
         )
-        for name, figures in (("base", pairing.base), ("tuned", pairing.tuned)):
+        for name, figures in (("base", paired_result.base), ("tuned", paired_result.tuned)):
             low, high = figures.interval
             right = f"first guess right {figures.top1:.1%}, among five {figures.top5:.1%}"
             print(
@@ -401,8 +406,8 @@ def runs(options: argparse.Namespace) -> None:
             "created": job.created if job else None,
             "steps": history.num_steps,
             "loss_before": history.evaluations[0].loss if history.evaluations else None,
-            "loss_after": history.kept.loss if history.kept else None,
-            "safe_step": run.safe_step,
+            "loss_after": history.kept_score.loss if history.kept_score else None,
+            "checkpoint_step": run.checkpoint_step,
             "findings": run.findings,
             "folder": str(run.folder),
         }

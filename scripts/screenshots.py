@@ -46,7 +46,7 @@ def main() -> None:
         tab.goto(url + ("?__theme=dark" if options.dark else "?__theme=light"))
         photograph(tab, options)
         browser.close()
-        studio.trainer.close()
+        studio.training_queue.close()
         page.close(verbose=False)
 
 

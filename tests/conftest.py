@@ -77,7 +77,7 @@ def studio(tmp_path):
     """Services over an empty home folder; its trainer is stopped afterwards."""
     studio = Studio.open(tmp_path / "home", LAPTOP)
     yield studio
-    studio.trainer.close()
+    studio.training_queue.close()
 
 
 @pytest.fixture(scope="session")

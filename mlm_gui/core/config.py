@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.masking.policy import MaskPolicy
 from mlm_gui.errors import UserError
 
 MAX_STEPS = 1_000_000
 TUTORIAL_BATCH = 16
 """Sequences in one step when a run goes as taught."""
-MOST_TAUGHT_CHARACTERS = 20_000_000
+MAX_TUTORIAL_CHARACTERS = 20_000_000
 """The longest text that is trained on as taught."""
 
 
@@ -55,7 +55,7 @@ class TrainConfig:
     """Leaves the embeddings as they are; where the output matrix is tied to them, that too."""
     freeze_layers: int = 0
     """Leaves this many of the lowest layers as they are."""
-    as_taught: bool = False
+    tutorial_mode: bool = False
     """Goes the way of the tutorial: sequences padded to the model's full length and longer paragraphs cut off there, 16 sequences a step, masks drawn
     once for all passes, and the loss over every position, padding included. `tokens_per_step` has no say then."""
     seed: int = 0
@@ -72,10 +72,10 @@ class TrainConfig:
 
     def check_length(self, num_characters: int) -> None:
         """Raises UserError for a run as taught on a text that does not fit into memory whole, as the tutorial has it."""
-        if self.as_taught and num_characters > MOST_TAUGHT_CHARACTERS:
+        if self.tutorial_mode and num_characters > MAX_TUTORIAL_CHARACTERS:
             raise UserError(
                 "This text is too long for the tutorial's way.",
-                f"That way holds the whole text in memory, {MOST_TAUGHT_CHARACTERS:,} characters at most, and this one has {num_characters:,}.",
+                f"That way holds the whole text in memory, {MAX_TUTORIAL_CHARACTERS:,} characters at most, and this one has {num_characters:,}.",
                 "Choose another recipe, or a part of the text.",
             )
 
@@ -85,23 +85,23 @@ class TrainConfig:
 
 
 _RANGES = (
-    ("epochs", checks.whole, 1, 100),
-    ("max_steps", checks.whole, 0, MAX_STEPS),
-    ("tokens_per_step", checks.whole, 64, 65_536),
-    ("learning_rate", checks.fraction, 0, 0.1),
-    ("warmup_share", checks.fraction, 0, 1),
-    ("schedule", checks.one_of, ("linear", "constant")),
-    ("weight_decay", checks.fraction, 0, 1),
-    ("clip", checks.fraction, 0.01, 1000),
-    ("dropout", checks.fraction, 0, 0.9),
-    ("evaluations", checks.whole, 1, 200),
-    ("patience", checks.whole, 0, 200),
-    ("precision", checks.one_of, ("auto", "float32", "bfloat16")),
-    ("accumulation", checks.whole, 1, 1024),
-    ("freeze_embeddings", checks.switch),
-    ("freeze_layers", checks.whole, 0, 1000),
-    ("as_taught", checks.switch),
-    ("seed", checks.whole, 0, 2**31 - 1),
+    ("epochs", validation.whole, 1, 100),
+    ("max_steps", validation.whole, 0, MAX_STEPS),
+    ("tokens_per_step", validation.whole, 64, 65_536),
+    ("learning_rate", validation.fraction, 0, 0.1),
+    ("warmup_share", validation.fraction, 0, 1),
+    ("schedule", validation.one_of, ("linear", "constant")),
+    ("weight_decay", validation.fraction, 0, 1),
+    ("clip", validation.fraction, 0.01, 1000),
+    ("dropout", validation.fraction, 0, 0.9),
+    ("evaluations", validation.whole, 1, 200),
+    ("patience", validation.whole, 0, 200),
+    ("precision", validation.one_of, ("auto", "float32", "bfloat16")),
+    ("accumulation", validation.whole, 1, 1024),
+    ("freeze_embeddings", validation.switch),
+    ("freeze_layers", validation.whole, 0, 1000),
+    ("tutorial_mode", validation.switch),
+    ("seed", validation.whole, 0, 2**31 - 1),
 )
 RECIPES = {
     "recommended": TrainConfig(),
@@ -118,7 +118,7 @@ RECIPES = {
         mask_share=1,
         random_share=0,
         evaluations=4,
-        as_taught=True,
+        tutorial_mode=True,
     ),
 }
 """Prepared settings by name."""

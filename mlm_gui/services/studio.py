@@ -7,16 +7,16 @@ from pathlib import Path
 
 from mlm_gui.core.assets import STARTER
 from mlm_gui.errors import UserError
-from mlm_gui.services.jobs.evaluations import Sittings
+from mlm_gui.services.jobs.evaluations import EvaluationJobs
 from mlm_gui.services.jobs.preflight import Preflight
-from mlm_gui.services.jobs.surprisal import Readings
-from mlm_gui.services.jobs.training_queue import Trainer
+from mlm_gui.services.jobs.surprisal import SurprisalJobs
+from mlm_gui.services.jobs.training_queue import TrainingQueue
 from mlm_gui.services.limits import Limits
-from mlm_gui.services.models.masking_preview import Laboratory
+from mlm_gui.services.models.masking_preview import MaskingPreview
 from mlm_gui.services.models.models import Models
 from mlm_gui.services.runs.registry import Runs
 from mlm_gui.services.runs.run import Run
-from mlm_gui.services.runs.summary import Overview
+from mlm_gui.services.runs.summary import RunSummaries
 from mlm_gui.services.storage.files import ID
 from mlm_gui.services.storage.texts import Texts
 
@@ -39,21 +39,21 @@ class Studio:
     texts: Texts
     runs: Runs
     models: Models
-    trainer: Trainer
-    sittings: Sittings
-    laboratory: Laboratory
+    training_queue: TrainingQueue
+    evaluation_jobs: EvaluationJobs
+    masking_preview: MaskingPreview
     preflight: Preflight
-    overview: Overview
-    readings: Readings
+    run_summaries: RunSummaries
+    surprisal_jobs: SurprisalJobs
 
     @classmethod
     def open(cls, home: Path, limits: Limits) -> "Studio":
         """Makes the folders that are missing; starts no thread."""
         runs = Runs(home)
         models = Models(runs, limits)
-        trainer, sittings, preflight = (
-            Trainer(models.load, limits),
-            Sittings(models.load, limits),
+        training_queue, evaluation_jobs, preflight = (
+            TrainingQueue(models.load, limits),
+            EvaluationJobs(models.load, limits),
             Preflight(home, runs, models, limits),
         )
         return cls(
@@ -62,12 +62,12 @@ class Studio:
             Texts(home),
             runs,
             models,
-            trainer,
-            sittings,
-            Laboratory(models),
+            training_queue,
+            evaluation_jobs,
+            MaskingPreview(models),
             preflight,
-            Overview(),
-            Readings(models, limits),
+            RunSummaries(),
+            SurprisalJobs(models, limits),
         )
 
     def warm_up(self) -> None:

@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from mlm_gui.core.training.events import Paused, Resumed, Shrunk
+from mlm_gui.core.training.events import MicroBatchesSplit, Paused, Resumed
 from mlm_gui.core.training.history import History
 from mlm_gui.ui.run_text import LOSS_NAME
 
@@ -121,7 +121,9 @@ def turn_marks(history: History, most: int = 8) -> list[dict]:
     """Where the run was paused, went on, or shrank, for marks on the chart: the last few; a pause at the step it went on from is one mark."""
     marks: dict[int, str] = {}
     for turn in history.turns:
-        word = {Resumed: "went on", Paused: "paused", Shrunk: "smaller parts"}[type(turn)]
+        word = {Resumed: "went on", Paused: "paused", MicroBatchesSplit: "smaller parts"}[
+            type(turn)
+        ]
         if isinstance(turn, Resumed) and turn.step > history.num_steps:
             continue
         marks[turn.step] = (

@@ -34,8 +34,8 @@ def run_facts(history: History) -> list[dict]:
     """The four numbers above the chart."""
     if not history.evaluations:
         return BLANK_FACTS
-    before, now = history.evaluations[0], history.kept
-    kept = f"; step {now.step:,}, the best" if history.went_back_to is not None else ""
+    before, now = history.evaluations[0], history.kept_score
+    kept = f"; step {now.step:,}, the best" if history.best_step_kept is not None else ""
     speed = history.latest.tokens_per_second if history.latest else 0
     seconds = history.latest.seconds if history.latest else now.seconds
     ended = isinstance(history.ended, (Finished, Failed))
@@ -49,8 +49,8 @@ def run_facts(history: History) -> list[dict]:
         {"name": "speed", "value": f"{speed:,.0f}" if speed else "–", "extra": "pieces / s"},
         {
             "name": "time taken" if ended else "time left",
-            "value": spoken(seconds if ended else history.seconds_left),
-            "extra": "" if ended else f"{spoken(seconds)} so far",
+            "value": format_duration(seconds if ended else history.seconds_left),
+            "extra": "" if ended else f"{format_duration(seconds)} so far",
         },
     ]
 
@@ -62,9 +62,11 @@ def run_note(studio: Studio, run: Run, state: str, history: History) -> str:
     total = history.started.total_steps if history.started else 0
     steps = f"{history.num_steps:,} of {total:,} steps" if history.started else "no steps yet"
     if isinstance(history.ended, Failed):
-        return f"{history.ended.what} {history.ended.why} {history.ended.do}{safe_words(run)}"
+        return (
+            f"{history.ended.what} {history.ended.why} {history.ended.do}{checkpoint_sentence(run)}"
+        )
     if state == "queued":
-        waiting = studio.trainer.position(run)
+        waiting = studio.training_queue.position(run)
         return (
             f"Waiting in the queue: {waiting} {'run comes' if waiting == 1 else 'runs come'} first."
             if waiting
@@ -85,9 +87,9 @@ def run_note(studio: Studio, run: Run, state: str, history: History) -> str:
             if paused.what
             else f"Paused at step {paused.step:,} of {total:,}. The queue goes on without it."
         )
-        return f"{why}{safe_words(run)}"
+        return f"{why}{checkpoint_sentence(run)}"
     if state == "interrupted":
-        return f"Interrupted at step {history.num_steps:,}; {safe_up_to(run)}."
+        return f"Interrupted at step {history.num_steps:,}; {checkpoint_note(run)}."
     kept = " The model is kept: compare it in the next tab." if run.has_model else ""
     kept += f" Exam: {history.examined.verdict}." if history.examined else ""
     return {
@@ -98,15 +100,15 @@ def run_note(studio: Studio, run: Run, state: str, history: History) -> str:
 
 def early_words(history: History) -> str:
     """That a run ended early, and which step's model was kept then; empty for any other run."""
-    if history.went_back_to is not None:
-        return f" It ended early: the unseen text got no better, and the model of step {history.went_back_to:,}, the best, is the one that is kept."
+    if history.best_step_kept is not None:
+        return f" It ended early: the unseen text got no better, and the model of step {history.best_step_kept:,}, the best, is the one that is kept."
     is_early = isinstance(history.ended, Finished) and history.ended.reason == "early"
     return " It ended early: the unseen text got no better." if is_early else ""
 
 
-def safe_up_to(run: Run) -> str:
+def checkpoint_note(run: Run) -> str:
     """What a run that broke off goes on from."""
-    step = run.safe_step
+    step = run.checkpoint_step
     return (
         f"safe up to step {step:,}. Press Go on to take it up from there"
         if step
@@ -114,9 +116,9 @@ def safe_up_to(run: Run) -> str:
     )
 
 
-def safe_words(run: Run) -> str:
+def checkpoint_sentence(run: Run) -> str:
     """The same, as a sentence of its own; empty when there is nothing safe."""
-    return f" Safe up to step {run.safe_step:,}." if run.safe_step else ""
+    return f" Safe up to step {run.checkpoint_step:,}." if run.checkpoint_step else ""
 
 
 def second_line(state: str, history: History, here: bool) -> str:
@@ -131,7 +133,7 @@ def second_line(state: str, history: History, here: bool) -> str:
         (memory.used_bytes(), memory.peak_bytes()) if here and state == "running" else (None, None)
     )
     if used and peak:
-        words.append(f"memory {spoken_bytes(used)}, at most {spoken_bytes(max(used, peak))}")
+        words.append(f"memory {format_bytes(used)}, at most {format_bytes(max(used, peak))}")
     return " · ".join(words)
 
 
@@ -139,7 +141,7 @@ def pill_text(studio: Studio, run: Run, state: str, history: History) -> str:
     """The line at the top of every tab."""
     name = run.job.name[:40]
     if state == "queued":
-        waiting = studio.trainer.position(run)
+        waiting = studio.training_queue.position(run)
         return f"{name} · {f'number {waiting + 1} in the queue' if waiting else 'starting'}"
     if state in ("running", "paused", "interrupted"):
         place = (
@@ -148,7 +150,7 @@ def pill_text(studio: Studio, run: Run, state: str, history: History) -> str:
             else state
         )
         left = (
-            f" · {spoken(history.seconds_left)} left"
+            f" · {format_duration(history.seconds_left)} left"
             if history.seconds_left is not None and state == "running"
             else ""
         )
@@ -156,7 +158,7 @@ def pill_text(studio: Studio, run: Run, state: str, history: History) -> str:
     return f"{name} · {state}{' · kept' if run.has_model else ''}"
 
 
-def spoken(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """A duration as minutes and seconds: 70 -> "1:10"."""
     if seconds is None:
         return "–"
@@ -166,7 +168,7 @@ def spoken(seconds: float | None) -> str:
     )
 
 
-def spoken_bytes(count: float) -> str:
+def format_bytes(count: float) -> str:
     """2_400_000 -> "2.4 MB"."""
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= size:

@@ -10,7 +10,7 @@ from mlm_gui.core.training.history import History
 from mlm_gui.services.runs.run import LIVE_STATES, RESUMABLE_STATES, Run
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.components.chart import figure_json
-from mlm_gui.ui.components.live import lapse_value
+from mlm_gui.ui.components.live import probe_timeline_value
 from mlm_gui.ui.figures import loss_chart, loss_table, new_points, turn_marks
 from mlm_gui.ui.run_text import BLANK_FACTS, MARKS, pill_text, run_facts, run_note, second_line
 
@@ -30,10 +30,10 @@ class TrainingView(NamedTuple):
     run_id: gr.BrowserState
     live: gr.HTML
     pill: gr.HTML
-    lapse: gr.HTML
+    probe_timeline: gr.HTML
     start: gr.Button
     pause: gr.Button
-    go_on: gr.Button
+    resume: gr.Button
     one_step: gr.Button
     stop: gr.Button
 
@@ -51,7 +51,7 @@ def view_of(studio: Studio, run: Run, visitor: str = "") -> TrainingView:
             **asked,
         },
         {**asked, "name": run.job.name if run.job else ""},
-        {**lapse_value(run), **asked},
+        {**probe_timeline_value(run), **asked},
         gr.Button("Queue another run" if state in LIVE_STATES else "Start training"),
         *controls(run, state),
     )
@@ -71,7 +71,7 @@ def view_of_none(sentence: str) -> TrainingView:
 
 def controls(run: Run, state: str) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button]:
     """Pause, Go on, One step and Stop, each enabled exactly when it makes sense."""
-    step = run.safe_step if state in RESUMABLE_STATES else 0
+    step = run.checkpoint_step if state in RESUMABLE_STATES else 0
     return (
         gr.Button("Pause", interactive=state == "running"),
         gr.Button(
@@ -87,7 +87,9 @@ def controls(run: Run, state: str) -> tuple[gr.Button, gr.Button, gr.Button, gr.
 
 def _may_stop(run: Run, state: str) -> bool:
     return (
-        state in LIVE_STATES or state == "paused" or (state == "interrupted" and run.safe_step > 0)
+        state in LIVE_STATES
+        or state == "paused"
+        or (state == "interrupted" and run.checkpoint_step > 0)
     )
 
 

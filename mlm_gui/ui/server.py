@@ -91,7 +91,7 @@ def serve(
             sweep(home, limits)
         except OSError:  # the server outlives a folder that goes while it is looked at
             log.exception("The sweep broke off.")
-    studio.sittings.close()
-    studio.readings.close()
-    studio.trainer.close()
+    studio.evaluation_jobs.close()
+    studio.surprisal_jobs.close()
+    studio.training_queue.close()
     page.close(verbose=False)

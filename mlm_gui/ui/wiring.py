@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,10 @@ def on(
         try:
             return handler(
                 studio,
-                *(checks.readable(value) if isinstance(value, str) else value for value in values),
+                *(
+                    validation.readable(value) if isinstance(value, str) else value
+                    for value in values
+                ),
             )
         except UserError as error:
             raise notice(error) from error

@@ -68,7 +68,7 @@ def served(tmp_path_factory):
     page.queue(max_size=64, api_open=False)
     _, url, _ = page.launch(server_port=None, prevent_thread_lock=True, **launch_options(studio))
     yield url.rstrip("/"), studio
-    studio.trainer.close()
+    studio.training_queue.close()
     page.close(verbose=False)
 
 
@@ -144,7 +144,7 @@ def open_page(browser, warm, served):
         studio.runs.all()
     ):  # nothing trains beside the next test, and its visitors are shown no run of this one
         if run.state in UNFINISHED:
-            studio.trainer.pause(run)
+            studio.training_queue.pause(run)
             while run.state in LIVE_STATES:
                 time.sleep(0.02)
             delete(run)

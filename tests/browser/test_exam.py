@@ -38,7 +38,7 @@ def test_a_run_ends_with_a_verdict_on_the_exam_tab(page, served, held):
     expect(page.locator("#exam-table .how dd").first).to_contain_text("blanks in")
 
     first = sentence.inner_text()
-    with served[1].sittings._turn:  # another exam is under way
+    with served[1].evaluation_jobs._turn:  # another exam is under way
         page.click("#exam-sit")
         expect(page.locator("#exam-cancel")).to_be_enabled()
         expect(page.locator("#exam-chart .note")).to_contain_text("Waiting for another exam to end")

@@ -60,11 +60,11 @@ def test_rolling_again_and_moving_to_another_pass_draw_anew_and_the_tutorial_s_b
     lab.wait_for_function(f"{FATES} !== {second!r}")
     lab.locator("#mask-rule label", has_text="Tutorial").click()
     expect(lab.locator(CHIPS).last).to_contain_text("padding")
-    taught = lab.evaluate(FATES)
+    in_tutorial_mode = lab.evaluate(FATES)
     epoch.fill("7")
     lab.locator("#mask-ids input").check()
     expect(lab.locator(f"{CHIPS} .ids").first).to_be_visible()
-    assert lab.evaluate(FATES) == taught and "random" not in taught
+    assert lab.evaluate(FATES) == in_tutorial_mode and "random" not in in_tutorial_mode
 
 
 def test_the_draw_is_walked_through_by_button_and_arrow_key(lab):
@@ -132,7 +132,7 @@ def test_the_next_batch_of_a_run_is_the_one_the_trainer_draws(open_page, served,
     heading = page.locator("#mask-tokens .heading")
     expect(heading).to_contain_text("batch 1 of")
     expect(heading).to_contain_text("the very next one")
-    plan = studio.laboratory.plan(run)
+    plan = studio.masking_preview.plan(run)
     for step in (1, 3):
         page.locator("#mask-step input").fill(str(step))
         expect(heading).to_contain_text(f"batch {step} of")

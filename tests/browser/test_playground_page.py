@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.inference.fill import fill
 from mlm_gui.core.inference.surprisal import surprises
-from mlm_gui.services.jobs.background import Errand
+from mlm_gui.services.jobs.background import BackgroundTask
 from mlm_gui.services.runs.finetune import finetune
 
 SENTENCE = "Leave the ___ on the ___ until they rattle."
@@ -88,11 +88,11 @@ def test_a_text_is_read_word_by_word_and_a_click_shows_the_guesses(page, lm):
 
 
 def test_a_reading_can_be_cancelled(page, corpus, monkeypatch):
-    def wait_until_cancelled(errand, share):
-        return not errand.cancelled.wait(60 if share > 0 else 0)
+    def wait_until_cancelled(task, share):
+        return not task.cancelled.wait(60 if share > 0 else 0)
 
     monkeypatch.setattr(
-        Errand, "go_on", wait_until_cancelled
+        BackgroundTask, "keep_going", wait_until_cancelled
     )  # it does not end before that, however quick the machine is
     page.click("#compare-surprise > button")
     page.fill("#surprise-text textarea", "\n\n".join(corpus.paragraphs))

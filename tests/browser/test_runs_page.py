@@ -62,7 +62,7 @@ def test_pause_takes_one_step_and_goes_on_and_zoom_stays(page, held):
 
 def test_a_run_stands_in_the_queue_and_can_leave_it(page, served, held, corpus):
     _, studio = served
-    studio.trainer.submit(
+    studio.training_queue.submit(
         studio.runs.create(
             corpus, "starter", TrainConfig(max_steps=6, tokens_per_step=256, evaluations=1), 0.1, 0
         )
@@ -307,14 +307,16 @@ def test_a_killed_server_s_run_goes_on_with_one_click_in_the_page_that_stayed_op
     page.click("#train-pause")  # a checkpoint, at a known step
     expect(page.locator("#train-go-on")).to_be_enabled()
     page.click("#train-go-on")
-    page.wait_for_function(f"({STEPS}).at(-1) > {run.safe_step + 1}")
+    page.wait_for_function(f"({STEPS}).at(-1) > {run.checkpoint_step + 1}")
     server.kill()
     expect(page.locator("#train-chart .note")).to_contain_text("Connection lost")
     server.start()
     # Gradio may load the page anew once it finds the server again: Train is opened again then. The page asks after 15 seconds at most, and the server has just begun.
     expect(page.locator("#train-go-on")).to_contain_text("from step", timeout=90_000)
-    expect(page.locator("#train-chart .note")).to_contain_text(f"safe up to step {run.safe_step:,}")
-    expect(page.locator("#train-go-on")).to_have_text(f"Go on from step {run.safe_step:,}")
+    expect(page.locator("#train-chart .note")).to_contain_text(
+        f"safe up to step {run.checkpoint_step:,}"
+    )
+    expect(page.locator("#train-go-on")).to_have_text(f"Go on from step {run.checkpoint_step:,}")
     broken_off = run.history().num_steps
     page.click("#train-go-on")
     page.wait_for_function(f"({STEPS}).at(-1) > {broken_off + 1}")

@@ -10,7 +10,7 @@ from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.corpus import paragraphs
 from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.corpus.near_duplicates import num_seen
-from mlm_gui.core.corpus.paragraphs import Filed
+from mlm_gui.core.corpus.paragraphs import ParagraphFile
 from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.training.events import Checkpointed, Stepped
 from mlm_gui.errors import UserError
@@ -59,7 +59,7 @@ def test_a_long_text_comes_back_as_it_went(tmp_path, long, in_memory):
     texts = Texts(tmp_path)
     kept = texts.get(texts.add(long))
     assert (
-        isinstance(kept.paragraphs, Filed)
+        isinstance(kept.paragraphs, ParagraphFile)
         and tuple(kept.paragraphs) == in_memory.paragraphs
         and kept.name == in_memory.name
     )
@@ -128,7 +128,7 @@ def test_a_text_that_was_changed_on_the_disk_is_not_trained_on(tmp_path, long, l
 def test_a_run_on_a_long_text_says_what_one_in_memory_says_broken_off_or_not(
     tmp_path, long, in_memory, family_folder, monkeypatch
 ):
-    monkeypatch.setattr(runs, "sit_exam", lambda *_: iter(()))
+    monkeypatch.setattr(runs, "evaluate_when_saved", lambda *_: iter(()))
     model = str(family_folder("bert"))
     whole, filed = (
         Runs(tmp_path / name).create(text, model, SHORT, 0.2, 0)
@@ -176,10 +176,10 @@ def test_the_text_tab_says_the_same_of_a_long_text(studio, files, in_memory, mon
     plain = text_tab.bring(studio, in_memory, 10, 0)
     monkeypatch.setattr(paragraphs, "MOST_HELD_CHARACTERS", 1_000)
     view = text_tab.upload(studio, [str(file) for file in files], 10, 0)
-    assert (view.numbers, view.title, view.shattered, view.split) == (
+    assert (view.numbers, view.title, view.fragmented, view.split) == (
         plain.numbers,
         plain.title,
-        plain.shattered,
+        plain.fragmented,
         plain.split,
     )
     assert not list(studio.texts.folder.glob("*.partial"))
@@ -258,7 +258,7 @@ def test_a_missing_damaged_or_foreign_split_is_drawn_again_and_kept(
 def test_a_text_too_long_for_the_tutorial_s_way_is_refused_before_a_run_is_made(
     studio, corpus, monkeypatch
 ):
-    monkeypatch.setattr("mlm_gui.core.config.MOST_TAUGHT_CHARACTERS", 100)
+    monkeypatch.setattr("mlm_gui.core.config.MAX_TUTORIAL_CHARACTERS", 100)
     with pytest.raises(UserError, match="too long for the tutorial"):
         studio.runs.create(corpus, "starter", RECIPES["tutorial"], 0.1, 0)
     assert not studio.runs.all()
@@ -294,7 +294,7 @@ def test_a_full_disk_leaves_nothing_of_a_text_or_a_run_behind(
 
 def test_a_disk_that_fills_while_a_text_is_read_is_said(files, monkeypatch, tmp_path):
     monkeypatch.setattr(paragraphs, "MOST_HELD_CHARACTERS", 1_000)
-    monkeypatch.setattr(paragraphs.Collected, "_write", full)
+    monkeypatch.setattr(paragraphs.ParagraphWriter, "_write", full)
     with pytest.raises(UserError, match="No space left"):
         Texts(tmp_path).gather(files)
 

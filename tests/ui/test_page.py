@@ -218,7 +218,7 @@ def test_a_damaged_run_does_not_keep_the_page_from_opening(studio, corpus, lm):
 
 def test_a_hosted_server_bounds_steps_and_its_whole_queue(tmp_path, corpus, monkeypatch):
     studio = Studio.open(tmp_path, dataclasses.replace(HOSTED, max_queue=2))
-    monkeypatch.setattr(studio.trainer, "_work", lambda: None)
+    monkeypatch.setattr(studio.training_queue, "_work", lambda: None)
     text_id = studio.texts.add(corpus)
     settings = dict(
         zip(

@@ -11,7 +11,7 @@ from mlm_gui.services.runs.registry import delete
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import page as app
 from mlm_gui.ui import run_view
-from mlm_gui.ui.components.live import MAX_COLUMNS, lapse_poller, lapse_value
+from mlm_gui.ui.components.live import MAX_COLUMNS, probe_timeline_poller, probe_timeline_value
 from mlm_gui.ui.figures import MAX_POINTS, loss_chart
 from mlm_gui.ui.tabs import runs as runs_tab
 from mlm_gui.ui.tabs.train import tab as training_tab
@@ -84,9 +84,9 @@ def test_ten_thousand_steps_stay_light(studio, run):
     assert again["replace"] is None
     assert len(poll({**asked, "want": "table"})["rows"]) <= 51
     assert poll({**asked, "want": "csv"})["csv"].count("\n") == 10_002
-    assert len(lapse_value(run)["steps"]) == MAX_COLUMNS
-    news = lapse_poller(studio, ())(asked)
-    assert len(json.dumps(lapse_poller(studio, ())({**asked, "seen": news["seen"]}))) < 200
+    assert len(probe_timeline_value(run)["steps"]) == MAX_COLUMNS
+    news = probe_timeline_poller(studio, ())(asked)
+    assert len(json.dumps(probe_timeline_poller(studio, ())({**asked, "seen": news["seen"]}))) < 200
 
 
 def test_a_run_that_went_back_to_a_checkpoint_replaces_its_points_and_is_marked(studio, run):
@@ -107,14 +107,22 @@ def test_a_run_that_went_back_to_a_checkpoint_replaces_its_points_and_is_marked(
     "asked", [None, 3, [], {}, {"run": 7}, {"run": "../x"}, {"run": "a" * 32, "visitor": ["x"]}]
 )
 def test_an_odd_question_is_answered_with_nothing(studio, asked):
-    for poll in (run_view.poller(studio), run_view.pill_poller(studio), lapse_poller(studio, ())):
+    for poll in (
+        run_view.poller(studio),
+        run_view.pill_poller(studio),
+        probe_timeline_poller(studio, ()),
+    ):
         assert poll(asked) is None
 
 
 def test_on_a_hosted_server_components_answer_the_owner_only(tmp_path, corpus):
     studio = Studio.open(tmp_path, HOSTED)
     run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0, owner="a" * 32)
-    for poll in (run_view.poller(studio), run_view.pill_poller(studio), lapse_poller(studio, ())):
+    for poll in (
+        run_view.poller(studio),
+        run_view.pill_poller(studio),
+        probe_timeline_poller(studio, ()),
+    ):
         assert poll({"run": run.id, "visitor": "a" * 32}) is not None
         for other in ("b" * 32, "", None):
             assert poll({"run": run.id, "visitor": other}) is None
@@ -183,13 +191,13 @@ def test_a_run_names_the_one_it_came_from(studio, corpus, lm):
         ("paused", "go_on one_step stop"),
         ("interrupted", "go_on one_step"),
         ("finished", ""),
-        ("stopped", "go_on"),
-        ("failed", "go_on"),
+        ("stopped", "resume"),
+        ("failed", "resume"),
         ("damaged", ""),
     ],
 )
 def test_each_button_is_enabled_exactly_when_it_makes_sense(run, state, enabled):
-    names = ("pause", "go_on", "one_step", "stop")
+    names = ("pause", "resume", "one_step", "stop")
     buttons = zip(names, run_view.controls(run, state), strict=True)
     assert " ".join(name for name, button in buttons if button.interactive) == enabled
 
@@ -235,7 +243,7 @@ def test_after_an_early_stop_the_list_the_facts_and_the_note_show_the_model_that
     written_end = {"event": "finished", "step": 300, "reason": "early", "seconds": 9.0}
     with (run.folder / "events.jsonl").open("a") as file:
         file.write(json.dumps(written_end) + "\n")
-    answer, line = ask[0](ask[1]), studio.overview.line(run)
+    answer, line = ask[0](ask[1]), studio.run_summaries.line(run)
     assert [answer["facts"][place]["value"] for place in (0, 1)] == [
         "3.00",
         "40%",

@@ -9,9 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.corpus.near_duplicates import Survey, groups_in, groups_of, num_repeated, survey
-from mlm_gui.core.corpus.paragraphs import Collected, Filed, chosen, end_to_end, fingerprint_of
+from mlm_gui.core.corpus.paragraphs import (
+    ParagraphFile,
+    ParagraphWriter,
+    chosen,
+    end_to_end,
+    fingerprint_of,
+)
 from mlm_gui.core.corpus.reader import paragraphs_in, read_paragraphs
 from mlm_gui.errors import UserError
 
@@ -47,11 +53,11 @@ class Split:
     held_out: Sequence[str]
 
     @classmethod
-    def of(cls, paragraphs: Sequence[str], is_unseen: np.ndarray) -> "Split":
+    def of(cls, paragraphs: Sequence[str], is_held_out: np.ndarray) -> "Split":
         """is_unseen: bool [N], True for a paragraph that is held out."""
         return cls(
-            chosen(paragraphs, np.flatnonzero(~is_unseen)),
-            chosen(paragraphs, np.flatnonzero(is_unseen)),
+            chosen(paragraphs, np.flatnonzero(~is_held_out)),
+            chosen(paragraphs, np.flatnonzero(is_held_out)),
         )
 
 
@@ -127,7 +133,7 @@ class Corpus:
         folder: Path | None = None,
         refused: list[tuple[str, UserError]] | None = None,
     ) -> "Corpus":
-        collected, places = Collected(folder), []
+        collected, places = ParagraphWriter(folder), []
         for shown, read in sources:
             start = len(collected)
             try:
@@ -146,7 +152,7 @@ class Corpus:
 
     def looked_through(self) -> "Corpus":
         """A long text with its findings, which takes two passes over it; a short one, or one that has them, as it is."""
-        if self.findings or not isinstance(self.paragraphs, Filed):
+        if self.findings or not isinstance(self.paragraphs, ParagraphFile):
             return self
         found = survey(self.paragraphs)
         statistics = self._statistics_of(found)
@@ -187,8 +193,8 @@ class Corpus:
 
         Raises UserError when either side would be empty.
         """
-        share = checks.fraction("The held-out share", held_out, 0.01, 0.5)
-        seed = checks.whole("The seed", seed, 0, 2**31 - 1)
+        share = validation.fraction("The held-out share", held_out, 0.01, 0.5)
+        seed = validation.whole("The seed", seed, 0, 2**31 - 1)
         group = self.groups
         groups = array("q", np.unique(group).astype(np.int64).tobytes())
         if len(groups) < 2:
@@ -198,17 +204,17 @@ class Corpus:
                 "Add text: at least a few paragraphs, better a few hundred.",
             )
         random.Random(seed).shuffle(groups)
-        sizes, wanted, is_unseen = (
+        sizes, wanted, is_held_out = (
             np.bincount(group),
             max(1, round(len(group) * share)),
             np.zeros(len(group), bool),
         )
         for candidate in groups:
             if sizes[candidate] <= wanted:
-                is_unseen[candidate] = True
+                is_held_out[candidate] = True
                 wanted -= sizes[candidate]
             if not wanted:
                 break
-        if not is_unseen.any():  # every group is larger than the share: the smallest
-            is_unseen[min(groups, key=sizes.__getitem__)] = True
-        return is_unseen[group]
+        if not is_held_out.any():  # every group is larger than the share: the smallest
+            is_held_out[min(groups, key=sizes.__getitem__)] = True
+        return is_held_out[group]

@@ -9,7 +9,7 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 @dataclass(frozen=True)
-class Shattered:
+class FragmentedWord:
     """A word of the text that the tokenizer breaks."""
 
     word: str
@@ -18,7 +18,9 @@ class Shattered:
     pieces: tuple[str, ...]
 
 
-def shattered_words(paragraphs: Sequence[str], tokenizer, most: int = 20) -> tuple[Shattered, ...]:
+def fragmented_words(
+    paragraphs: Sequence[str], tokenizer, most: int = 20
+) -> tuple[FragmentedWord, ...]:
     """The most frequent words of three or more pieces, by the pieces they cost in all; capitals are told apart only if the tokenizer does."""
     counts = Counter(word.lower() for paragraph in paragraphs for word in WORD.findall(paragraph))
     words = [word for word, _ in counts.most_common(50_000)]
@@ -33,6 +35,6 @@ def shattered_words(paragraphs: Sequence[str], tokenizer, most: int = 20) -> tup
     broken = [(word, row) for word, row in zip(words, rows, strict=True) if len(row) >= 3]
     broken.sort(key=lambda item: -counts[item[0]] * len(item[1]))
     return tuple(
-        Shattered(word, counts[word], tuple(tokenizer.convert_ids_to_tokens(row)))
+        FragmentedWord(word, counts[word], tuple(tokenizer.convert_ids_to_tokens(row)))
         for word, row in broken[:most]
     )

@@ -28,7 +28,7 @@ ENDINGS = (".text", ".index")
 """Of the two files that a long text consists of."""
 
 
-class Filed(Sequence[str]):
+class ParagraphFile(Sequence[str]):
     """All or some paragraphs of a text in a file. Neither the text nor its index is held; only the numbers of the paragraphs are, where some are meant.
 
     Raises OSError when the files are gone.
@@ -48,12 +48,12 @@ class Filed(Sequence[str]):
     @overload
     def __getitem__(self, place: int) -> str: ...
     @overload
-    def __getitem__(self, place: slice) -> "Filed": ...
+    def __getitem__(self, place: slice) -> "ParagraphFile": ...
     def __getitem__(self, place):
         if isinstance(place, slice):
             if (place.step or 1) < 0:
                 raise ValueError("a text in a file is read forwards")
-            return Filed(self.path, self.numbers[place], self._keeper)
+            return ParagraphFile(self.path, self.numbers[place], self._keeper)
         number = int(self.numbers[place])
         return next(self._read([range(number, number + 1)]))
 
@@ -104,9 +104,9 @@ class Filed(Sequence[str]):
         characters = np.concatenate([np.zeros(0, np.int32), *blocks])
         return characters if self.is_whole else characters[np.asarray(self.numbers, np.int64)]
 
-    def chosen(self, numbers: np.ndarray) -> "Filed":
+    def chosen(self, numbers: np.ndarray) -> "ParagraphFile":
         """Some of these, by their places here, ascending."""
-        return Filed(self.path, np.asarray(self.numbers, np.int32)[numbers], self._keeper)
+        return ParagraphFile(self.path, np.asarray(self.numbers, np.int32)[numbers], self._keeper)
 
     def check(self) -> None:
         """Raises ValueError when the two files do not belong together."""
@@ -122,7 +122,7 @@ class Filed(Sequence[str]):
         if end != self.path.with_suffix(".text").stat().st_size:
             raise ValueError("the text and its index do not fit")
 
-    def through(self, last: "Filed") -> "Filed | None":
+    def through(self, last: "ParagraphFile") -> "ParagraphFile | None":
         """From the first of these to the end of `last`, when both are stretches of one file."""
         if (
             self.path != last.path
@@ -130,14 +130,14 @@ class Filed(Sequence[str]):
             or not isinstance(last.numbers, range)
         ):
             return None
-        return Filed(self.path, range(self.numbers.start, last.numbers.stop), self._keeper)
+        return ParagraphFile(self.path, range(self.numbers.start, last.numbers.stop), self._keeper)
 
 
 def lengths_of(paragraphs: Sequence[str]) -> np.ndarray:
     """int [N], characters of each paragraph; of a text in a file without reading it."""
     return (
         paragraphs.lengths
-        if isinstance(paragraphs, Filed)
+        if isinstance(paragraphs, ParagraphFile)
         else np.fromiter(map(len, paragraphs), np.int64, len(paragraphs))
     )
 
@@ -146,14 +146,14 @@ def chosen(paragraphs: Sequence[str], numbers: np.ndarray) -> Sequence[str]:
     """The paragraphs of these numbers, ascending."""
     return (
         paragraphs.chosen(numbers)
-        if isinstance(paragraphs, Filed)
+        if isinstance(paragraphs, ParagraphFile)
         else tuple(paragraphs[number] for number in numbers.tolist())
     )
 
 
 def end_to_end(parts: Sequence[Sequence[str]]) -> Sequence[str]:
     """All parts as one: a tuple, or a view of their file when they are stretches of one that follow each other."""
-    if parts and all(isinstance(part, Filed) for part in parts):
+    if parts and all(isinstance(part, ParagraphFile) for part in parts):
         whole = parts[0].through(parts[-1])
         if whole is not None and len(whole) == sum(map(len, parts)):
             return whole
@@ -181,7 +181,7 @@ def some_of(paragraphs: Sequence[str], most_characters: int) -> Sequence[str]:
 def fingerprint_of(paragraphs: Sequence[str]) -> str:
     """sha256 over all paragraphs with SEPARATOR between them, as 64 hexadecimal digits; of a whole file that is the sha256 of its bytes."""
     found = hashlib.sha256()
-    if isinstance(paragraphs, Filed) and paragraphs.is_whole:
+    if isinstance(paragraphs, ParagraphFile) and paragraphs.is_whole:
         with paragraphs.path.with_suffix(".text").open("rb") as file:
             while block := file.read(_READ_BYTES):
                 found.update(block)
@@ -199,7 +199,7 @@ class _Folder:
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
-class Collected:
+class ParagraphWriter:
     """Takes paragraphs one after the other; they stay in memory as long as they are few, and go to a file then."""
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -224,7 +224,7 @@ class Collected:
             return tuple(self._held)
         for call in (self._write, self._text.close, self._index.close):
             self._on_disk(call)
-        return Filed(self._path, keeper=self._folder)
+        return ParagraphFile(self._path, keeper=self._folder)
 
     @staticmethod
     def _on_disk(call: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.errors import UserError
 
 MAX_FILE_BYTES = 100 * 2**20
@@ -70,7 +70,7 @@ def read_paragraphs(path: Path, name: str) -> Iterator[str]:
 
 def paragraphs_in(name: str, text: str) -> Iterator[str]:
     """Paragraphs of a plain text. Raises UserError when it holds no words."""
-    return _checked(name, _blocks(_lines(io.StringIO(checks.readable(text), newline=None))))
+    return _checked(name, _blocks(_lines(io.StringIO(validation.readable(text), newline=None))))
 
 
 def encoding_of(file: BinaryIO, name: str) -> str:
@@ -121,7 +121,7 @@ def _lines(text: io.TextIOBase) -> Iterator[str]:
     """Lines without their ends; one longer than LONGEST_PARAGRAPH in several, cut at its last space."""
     rest = ""
     while line := rest + text.readline(LONGEST_PARAGRAPH + 1 - len(rest)):
-        line, rest = checks.readable(line), ""
+        line, rest = validation.readable(line), ""
         if not line.endswith("\n") and len(line) > LONGEST_PARAGRAPH:
             cut = line.rfind(" ") + 1 or len(line)
             line, rest = line[:cut], line[cut:]
@@ -177,7 +177,7 @@ def _markdown_blocks(text: str) -> Iterator[str]:
     """The words of each Markdown block, without the marks."""
     from markdown_it import MarkdownIt
 
-    for token in MarkdownIt("commonmark").enable("table").parse(checks.readable(text)):
+    for token in MarkdownIt("commonmark").enable("table").parse(validation.readable(text)):
         if token.type == "inline":
             yield "".join(
                 " " if child.type in ("softbreak", "hardbreak") else child.content

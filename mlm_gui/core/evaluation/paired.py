@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.corpus.near_duplicates import groups_of
 from mlm_gui.core.evaluation.held_out import Exam, perplexity, tally
 from mlm_gui.core.evaluation.outcomes import BETTER, SAME, WORSE
@@ -46,7 +46,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Pairing:
+class PairedResult:
     """Both models on the blanks of one text; differences are tuned minus base, so a negative one in the loss is an improvement."""
 
     base: Figures
@@ -60,7 +60,7 @@ class Pairing:
     top5_difference_interval: Interval
     p_value: float
     """Of the loss difference: two-sided sign-flip permutation test over the units."""
-    num_units: int
+    num_clusters: int
     """What is resampled: paragraphs; those that say nearly the same count as one."""
     num_masks: int
     """Blanks asked, all draws together."""
@@ -78,7 +78,7 @@ class Pairing:
 
 def pair(
     base: MaskedLM, tuned: MaskedLM, paragraphs: Sequence[str], seeds: Sequence[int]
-) -> Generator[float, None, Pairing]:
+) -> Generator[float, None, PairedResult]:
     """Scores both models on the same blanks of `paragraphs`, one draw for each seed; yields the share done.
 
     Raises UserError when there is nothing to hide in them.
@@ -86,7 +86,7 @@ def pair(
     max_length = min(base.max_length, tuned.max_length)
     store = tokenize(paragraphs, base.tokenizer, max_length)
     exams = [
-        Exam.of(store, EXAM_POLICY, base, checks.whole("The mask seed", seed, 0, 2**31 - 1))
+        Exam.of(store, EXAM_POLICY, base, validation.whole("The mask seed", seed, 0, 2**31 - 1))
         for seed in seeds
     ]
     if not sum(exam.num_masks for exam in exams):
@@ -95,13 +95,13 @@ def pair(
             "It holds no word that could be hidden.",
             "Choose a text with some paragraphs of prose.",
         )
-    unit_of = _units(paragraphs, base.tokenizer, max_length)
+    unit_of = _clusters(paragraphs, base.tokenizer, max_length)
     base_sums = yield from scaled(tally(base, exams, unit_of), 0.0, 0.5)
     tuned_sums = yield from scaled(tally(tuned, exams, unit_of), 0.5, 1.0)
     return paired(base_sums, tuned_sums, tuple(seeds))
 
 
-def paired(base: np.ndarray, tuned: np.ndarray, seeds: tuple[int, ...]) -> Pairing:
+def paired(base: np.ndarray, tuned: np.ndarray, seeds: tuple[int, ...]) -> PairedResult:
     """Figures, difference, interval and p-value from the sums of two models over the same units: each float [U, 4], see core.exam.tally."""
     asked = base[:, 0] > 0
     base, tuned = base[asked], tuned[asked]
@@ -109,14 +109,14 @@ def paired(base: np.ndarray, tuned: np.ndarray, seeds: tuple[int, ...]) -> Pairi
     columns = np.concatenate(
         [base, tuned[:, 1:], changes], axis=1
     )  # blanks | base loss, top1, top5 | tuned … | change …
-    means, num_units = columns[:, 1:].sum(0) / columns[:, 0].sum(), len(columns)
+    means, num_clusters = columns[:, 1:].sum(0) / columns[:, 0].sum(), len(columns)
     drawn = bootstrap_means(columns)
-    intervals = [percentile_interval(column, num_units) for column in drawn.T]
+    intervals = [percentile_interval(column, num_clusters) for column in drawn.T]
     figures = [
         _figures(means[start : start + 3].tolist(), intervals[start : start + 3])
         for start in (0, 3)
     ]
-    return Pairing(
+    return PairedResult(
         base=figures[0],
         tuned=figures[1],
         difference=float(means[6]),
@@ -126,7 +126,7 @@ def paired(base: np.ndarray, tuned: np.ndarray, seeds: tuple[int, ...]) -> Pairi
         top5_difference=float(means[8]),
         top5_difference_interval=intervals[8],
         p_value=sign_flip_p_value(changes[:, 0]),
-        num_units=num_units,
+        num_clusters=num_clusters,
         num_masks=int(columns[:, 0].sum()),
         seeds=seeds,
     )
@@ -146,7 +146,7 @@ def _figures(means: list[float], intervals: list[Interval]) -> Figures:
     )
 
 
-def _units(paragraphs: Sequence[str], tokenizer, max_length: int) -> np.ndarray:
+def _clusters(paragraphs: Sequence[str], tokenizer, max_length: int) -> np.ndarray:
     """int64 [S]: for each sequence that `tokenize` makes, the number of its unit; the parts of a long paragraph, and near-duplicates, share one."""
     num_parts = [len(parts) for parts in parts_of(paragraphs, tokenizer, max_length)]
     _, group = np.unique(groups_of(paragraphs), return_inverse=True)

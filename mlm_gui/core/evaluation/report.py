@@ -8,8 +8,8 @@ import numpy as np
 from mlm_gui.core.assets import ASSETS
 from mlm_gui.core.corpus.paragraphs import lengths_of
 from mlm_gui.core.evaluation.cloze import Cloze, ask_cloze, cloze_items
-from mlm_gui.core.evaluation.outcomes import MIN_MASKS, MIN_UNITS, NO_VERDICT
-from mlm_gui.core.evaluation.paired import Pairing, pair, scaled
+from mlm_gui.core.evaluation.outcomes import MIN_CLUSTERS, MIN_MASKS, NO_VERDICT
+from mlm_gui.core.evaluation.paired import PairedResult, pair, scaled
 from mlm_gui.core.evaluation.wording import verdict_sentence
 from mlm_gui.core.masking.policy import EXAM_SEEDS
 from mlm_gui.core.model.masked_lm import MaskedLM
@@ -50,8 +50,8 @@ class Report:
     """The verdict, by how much, and at what cost."""
     warnings: tuple[str, ...]
     """Why the figures must not be trusted, or not all of them."""
-    unseen: Pairing
-    forgetting: Pairing
+    unseen: PairedResult
+    forgetting: PairedResult
     cloze: Cloze
     seconds_trained: float
     """0 when nobody knows."""
@@ -76,14 +76,14 @@ def examination(
     check_same_pieces(base, tuned)
     unseen, general = (bounded(paragraphs) for paragraphs in (material.unseen, material.general))
     weight = sum(map(len, unseen)) / max(1, sum(map(len, unseen + general)))
-    pairing = yield from scaled(pair(base, tuned, unseen, seeds), 0.0, 0.95 * weight)
+    paired_result = yield from scaled(pair(base, tuned, unseen, seeds), 0.0, 0.95 * weight)
     forgetting = yield from scaled(pair(base, tuned, general, seeds), 0.95 * weight, 0.95)
     cloze = ask_cloze(base, tuned, cloze_items(base, unseen, bounded(material.known), general))
     yield 1.0
-    warnings = warnings_of(pairing, material)
-    verdict = NO_VERDICT if warnings else pairing.outcome
+    warnings = warnings_of(paired_result, material)
+    verdict = NO_VERDICT if warnings else paired_result.outcome
     sentence = (
-        verdict_sentence(verdict, pairing, forgetting, seconds_trained)
+        verdict_sentence(verdict, paired_result, forgetting, seconds_trained)
         if not warnings
         else f"No verdict: {warnings[0]}"
     )
@@ -94,7 +94,7 @@ def examination(
         verdict,
         sentence,
         warnings,
-        pairing,
+        paired_result,
         forgetting,
         cloze,
         seconds_trained,
@@ -129,7 +129,7 @@ def bounded(paragraphs: Sequence[str]) -> tuple[str, ...]:
     return tuple(chosen[number] for number in sorted(chosen))
 
 
-def warnings_of(pairing: Pairing, material: Material) -> tuple[str, ...]:
+def warnings_of(paired_result: PairedResult, material: Material) -> tuple[str, ...]:
     """Every reason for which no verdict may be given."""
     num_paragraphs = len(material.unseen)
     warnings = [
@@ -138,14 +138,14 @@ def warnings_of(pairing: Pairing, material: Material) -> tuple[str, ...]:
         for role, seen in (("tuned", material.seen_by_tuned), ("base", material.seen_by_base))
         if seen
     ]
-    if pairing.num_units < MIN_UNITS:
+    if paired_result.num_clusters < MIN_CLUSTERS:
         warnings.append(
-            f"only {pairing.num_units} different {'paragraph is' if pairing.num_units == 1 else 'paragraphs are'} unseen, and a verdict needs {MIN_UNITS}: with fewer, chance alone could look like progress. "
+            f"only {paired_result.num_clusters} different {'paragraph is' if paired_result.num_clusters == 1 else 'paragraphs are'} unseen, and a verdict needs {MIN_CLUSTERS}: with fewer, chance alone could look like progress. "
             "Keep a larger share unseen, or bring more text."
         )
-    if pairing.num_masks < MIN_MASKS:
+    if paired_result.num_masks < MIN_MASKS:
         warnings.append(
-            f"only {pairing.num_masks} {'blank was' if pairing.num_masks == 1 else 'blanks were'} asked, and a verdict needs {MIN_MASKS}: with fewer, the share of right guesses is uncertain by more than "
+            f"only {paired_result.num_masks} {'blank was' if paired_result.num_masks == 1 else 'blanks were'} asked, and a verdict needs {MIN_MASKS}: with fewer, the share of right guesses is uncertain by more than "
             "7 in 100. Keep a larger share unseen, or bring more text."
         )
     return tuple(warnings)

@@ -37,16 +37,16 @@ def sign_flip_p_value(
     return extreme / 2 ** len(differences) if exact else (extreme + 1) / (num_flips + 1)
 
 
-def _every_sign(num_units: int) -> Iterator[np.ndarray]:
-    patterns = np.arange(2**num_units)[:, None] >> np.arange(num_units)
+def _every_sign(num_clusters: int) -> Iterator[np.ndarray]:
+    patterns = np.arange(2**num_clusters)[:, None] >> np.arange(num_clusters)
     yield 1.0 - 2.0 * (patterns & 1)
 
 
-def _random_signs(num_units: int, num_flips: int, seed: int) -> Iterator[np.ndarray]:
+def _random_signs(num_clusters: int, num_flips: int, seed: int) -> Iterator[np.ndarray]:
     generator = np.random.default_rng(seed)
     for start in range(0, num_flips, ROWS_AT_ONCE):
         yield 1.0 - 2.0 * generator.integers(
-            0, 2, (min(ROWS_AT_ONCE, num_flips - start), num_units)
+            0, 2, (min(ROWS_AT_ONCE, num_flips - start), num_clusters)
         )
 
 
@@ -58,12 +58,12 @@ def bootstrap_means(
     sums: float [U, C], for each unit its number of blanks (at least one) and the sums over them. Whole units are drawn (Field & Welsh 2007,
     "Bootstrapping clustered data"), and the same ones for every column, so that columns stay paired.
     """
-    generator, num_units = np.random.default_rng(seed), len(sums)
+    generator, num_clusters = np.random.default_rng(seed), len(sums)
     means = []
     for start in range(0, num_resamples, ROWS_AT_ONCE):
         counts = generator.multinomial(
-            num_units,
-            np.full(num_units, 1 / num_units),
+            num_clusters,
+            np.full(num_clusters, 1 / num_clusters),
             size=min(ROWS_AT_ONCE, num_resamples - start),
         )
         drawn = counts @ sums
@@ -72,7 +72,7 @@ def bootstrap_means(
 
 
 def percentile_interval(
-    means: np.ndarray, num_units: int, confidence: float = 0.95
+    means: np.ndarray, num_clusters: int, confidence: float = 0.95
 ) -> tuple[float, float]:
     """The middle part of bootstrap means (float [R]), a little wider than `confidence` asks.
 
@@ -82,9 +82,9 @@ def percentile_interval(
     tail = (1 - confidence) / 2
     wider = (
         NormalDist().cdf(
-            math.sqrt(num_units / (num_units - 1)) * student_quantile(tail, num_units - 1)
+            math.sqrt(num_clusters / (num_clusters - 1)) * student_quantile(tail, num_clusters - 1)
         )
-        if num_units > 1
+        if num_clusters > 1
         else 0.0
     )
     low, high = np.quantile(means, [wider, 1 - wider])

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from mlm_gui.core.evaluation.outcomes import BETTER, SAME, WORSE
 
 if TYPE_CHECKING:
-    from mlm_gui.core.evaluation.paired import Pairing
+    from mlm_gui.core.evaluation.paired import PairedResult
 
 
 def verdict_sentence(
-    verdict: str, pairing: Pairing, forgetting: Pairing, seconds_trained: float
+    verdict: str, paired_result: PairedResult, forgetting: PairedResult, seconds_trained: float
 ) -> str:
     """Better, the same or worse, by how much, and at what cost."""
-    before, after = (round(100 * figures.top1) for figures in (pairing.base, pairing.tuned))
+    before, after = (
+        round(100 * figures.top1) for figures in (paired_result.base, paired_result.tuned)
+    )
     compared = (
         "as before"
         if after == before
@@ -24,14 +26,16 @@ def verdict_sentence(
     )
     guesses = f"it guesses {after} of 100 hidden pieces right {compared}"
     if verdict == SAME:
-        change = f"No measurable change: the loss on unseen text differs by {signed_with_interval(pairing)}; {guesses}."
+        change = f"No measurable change: the loss on unseen text differs by {signed_with_interval(paired_result)}; {guesses}."
     else:
-        change = f"{verdict.capitalize()}: the loss on unseen text is {size_with_interval(pairing, 'lower' if verdict == BETTER else 'higher')}; {guesses}."
-    cost = f"Cost: {spoken_minutes(seconds_trained)} of training; it " if seconds_trained else "It "
+        change = f"{verdict.capitalize()}: the loss on unseen text is {size_with_interval(paired_result, 'lower' if verdict == BETTER else 'higher')}; {guesses}."
+    cost = (
+        f"Cost: {describe_duration(seconds_trained)} of training; it " if seconds_trained else "It "
+    )
     return f"{change} {cost}{forgot_in_words(forgetting)}."
 
 
-def forgot_in_words(forgetting: Pairing) -> str:
+def forgot_in_words(forgetting: PairedResult) -> str:
     """What the general text says: "forgot …", as half a sentence after "it"."""
     return {
         WORSE: f"forgot general English: the loss there is {size_with_interval(forgetting, 'higher')}",
@@ -40,18 +44,18 @@ def forgot_in_words(forgetting: Pairing) -> str:
     }[forgetting.outcome]
 
 
-def signed_with_interval(pairing: Pairing) -> str:
+def signed_with_interval(paired_result: PairedResult) -> str:
     """The difference of the losses, tuned minus base: "+0.02 (95 % interval −0.10 to +0.14)"."""
-    digits = digits_of(pairing.difference)
-    low, high = (signed(edge, digits) for edge in pairing.difference_interval)
-    return f"{signed(pairing.difference, digits)} (95\u00a0% interval {low} to {high})"
+    digits = digits_of(paired_result.difference)
+    low, high = (signed(edge, digits) for edge in paired_result.difference_interval)
+    return f"{signed(paired_result.difference, digits)} (95\u00a0% interval {low} to {high})"
 
 
-def size_with_interval(pairing: Pairing, direction: str) -> str:
+def size_with_interval(paired_result: PairedResult, direction: str) -> str:
     """The difference of the losses without its sign, when that is sure: "0.75 lower (95 % interval 0.57 to 0.93)"."""
-    digits = digits_of(pairing.difference)
-    low, high = sorted(abs(edge) for edge in pairing.difference_interval)
-    return f"{abs(pairing.difference):.{digits}f} {direction} (95\u00a0% interval {low:.{digits}f} to {high:.{digits}f})"
+    digits = digits_of(paired_result.difference)
+    low, high = sorted(abs(edge) for edge in paired_result.difference_interval)
+    return f"{abs(paired_result.difference):.{digits}f} {direction} (95\u00a0% interval {low:.{digits}f} to {high:.{digits}f})"
 
 
 def digits_of(number: float) -> int:
@@ -64,7 +68,7 @@ def signed(number: float, digits: int = 2) -> str:
     return "0" if number == 0 else f"{'−' if number < 0 else '+'}{abs(number):.{digits}f}"
 
 
-def spoken_minutes(seconds: float) -> str:
+def describe_duration(seconds: float) -> str:
     """A duration in words: 24 -> "24 seconds", 100 -> "1.7 minutes"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} {'second' if round(seconds) <= 1 else 'seconds'}"

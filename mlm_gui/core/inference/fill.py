@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.inference.blanks import BLANK, MAX_BLANKS, MAX_CHARACTERS
 from mlm_gui.core.inference.shift import Shared, Shift, movers
 from mlm_gui.core.model.masked_lm import MaskedLM
@@ -50,7 +50,7 @@ def fill(lm: MaskedLM, text: str, top_k: int = 5) -> tuple[Blank, ...]:
 
     A blank is written [MASK], <mask> or ___. Raises UserError for a text without blanks, with too many, or too long for the model.
     """
-    top_k = checks.whole("The number of guesses", top_k, 1, MAX_GUESSES)
+    top_k = validation.whole("The number of guesses", top_k, 1, MAX_GUESSES)
     positions, probabilities = predict(lm, text)
     return tuple(
         _blank(lm, position, row, top_k)
@@ -62,7 +62,7 @@ def compare(
     base: MaskedLM, tuned: MaskedLM, text: str, top_k: int = 5, num_shifts: int = 6
 ) -> Comparison:
     """Fills `text` with both models and finds what moved; with different tokenizers only whole words that both know are compared."""
-    top_k = checks.whole("The number of guesses", top_k, 1, MAX_GUESSES)
+    top_k = validation.whole("The number of guesses", top_k, 1, MAX_GUESSES)
     answers = [predict(lm, text) for lm in (base, tuned)]
     blanks = [
         tuple(_blank(lm, position, row, top_k) for position, row in zip(*answer, strict=True))
@@ -78,7 +78,7 @@ def compare(
 
 def question_ids(lm: MaskedLM, text: str) -> tuple[list[int], list[int]]:
     """The ids of a sentence with blanks, and the places of the blanks among them. Raises UserError as `fill` does."""
-    text = checks.text("The sentence", text, MAX_CHARACTERS)
+    text = validation.text("The sentence", text, MAX_CHARACTERS)
     num_blanks = len(BLANK.findall(text))
     if not num_blanks:
         raise UserError(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.inference.fill import log_probabilities_at, question_ids
 from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.model.vocabulary import spelled
@@ -50,7 +50,7 @@ def fill_jointly(lm: MaskedLM, text: str, top_k: int = 5, width: int = WIDTH) ->
     each end, propose fillings; the proposals and each blank's own first guesses are then scored alike, left to right, so that the best joint filling is
     never less probable than the blanks filled alone. Raises UserError as `fill` does.
     """
-    top_k = checks.whole("The number of guesses", top_k, 1, 50)
+    top_k = validation.whole("The number of guesses", top_k, 1, 50)
     ids, places = question_ids(lm, text)
     if len(places) > MAX_JOINT_BLANKS or len(ids) > MAX_JOINT_TOKENS:
         raise UserError(

@@ -13,7 +13,7 @@ SEARCHED_CHARACTERS = 50_000_000
 _WORD = re.compile(r"\w+")
 
 
-def stands_in(sentence: str, paragraphs: Sequence[str]) -> bool:
+def is_in_text(sentence: str, paragraphs: Sequence[str]) -> bool:
     """True when one of the paragraphs holds the sentence, word for word, with any word in place of a blank; signs and capitals do not count."""
     pattern = [
         r"\w+" if BLANK.fullmatch(part) else re.escape(part.lower())

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.corpus.paragraphs import beginning_of
 from mlm_gui.core.inference.blanks import BLANK
 from mlm_gui.errors import UserError
@@ -28,7 +28,7 @@ def pinned(text: object) -> tuple[str, ...]:
     """The sentences of a box, one a line. Raises UserError when there are too many, one is too long, or one has no blank."""
     lines = [
         line.strip()
-        for line in checks.text(
+        for line in validation.text(
             "The pinned sentences", text or "", MAX_PROBES * MAX_CHARACTERS * 2
         ).splitlines()
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.inference.blanks import BLANK, MAX_BLANKS
 from mlm_gui.core.inference.blanks import MAX_CHARACTERS as MAX_SENTENCE_CHARACTERS
 from mlm_gui.core.inference.fill import log_probabilities_at
@@ -63,7 +63,7 @@ def surprises(lm: MaskedLM, text: str, context: int = CONTEXT_TOKENS) -> Iterato
     `context` tokens is cut between words; the words beyond a cut are not seen. Words that the vocabulary has no piece for are left out.
     Raises UserError for what is no text, or too much of it.
     """
-    text = checks.text("The text", text, MAX_CHARACTERS)
+    text = validation.text("The text", text, MAX_CHARACTERS)
     for window in _windows(lm, text, list(WORD.finditer(text)), min(lm.max_length, context)):
         questions = [
             question for _, places in window.words for question in _hidden(lm, window.ids, places)
@@ -84,10 +84,10 @@ def score_word(lm: MaskedLM, text: str, blank: int, word: str) -> Surprise:
 
     Raises UserError for a word without a piece, a blank that is not there, or a text too long for the model.
     """
-    word = checks.text("The word", word, MAX_WORD_CHARACTERS).strip()
+    word = validation.text("The word", word, MAX_WORD_CHARACTERS).strip()
     text, blank = (
-        checks.text("The sentence", text, MAX_SENTENCE_CHARACTERS),
-        checks.whole("The blank", blank, 0, MAX_BLANKS),
+        validation.text("The sentence", text, MAX_SENTENCE_CHARACTERS),
+        validation.whole("The blank", blank, 0, MAX_BLANKS),
     )
     blanks = list(BLANK.finditer(text))
     if not word or blank >= len(blanks):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.masking.expectation import binomial_interval, span_interval
 from mlm_gui.core.masking.policy import Fate, MaskPolicy
 from mlm_gui.core.masking.sampling import MaskedBatch, Vocabulary, mask_tokens
@@ -64,7 +64,7 @@ class Draw:
     """Positions of the row that the tutorial pads the text to, its loss counting each; 0 where nothing is padded and only the chosen count."""
 
     @property
-    def as_taught(self) -> bool:
+    def tutorial_mode(self) -> bool:
         """Whether labels and padding are the tutorial's."""
         return self.row_length > 0
 
@@ -118,15 +118,15 @@ def draw_masks(
     max_length: int = 512,
     force: Collection[int] = (),
     forbid: Collection[int] = (),
-    as_taught: bool = False,
+    tutorial_mode: bool = False,
 ) -> Draw:
     """Draws the masks of `text`; its first `max_length` tokens are shown. Raises UserError when it has no word to hide.
 
     force, forbid: places of tokens chosen or left out whatever the draw says; other places are passed over. as_taught: labels and padding as
     the tutorial has them, the loss counting every position.
     """
-    text = checks.text("The text", text, MAX_CHARACTERS)
-    seed = checks.whole("The seed", seed, 0, 2**31 - 1)
+    text = validation.text("The text", text, MAX_CHARACTERS)
+    seed = validation.whole("The seed", seed, 0, 2**31 - 1)
     pack = tokenize([text], tokenizer, min(max_length, tokenizer.model_max_length)).pack([0])
     vocabulary = Vocabulary.of(tokenizer)
     maskable = vocabulary.maskable(pack.input_ids)
@@ -162,10 +162,14 @@ def draw_masks(
             for forced, out in zip(*marks, strict=True)
         ],
     )
-    return taught(told, min(TUTORIAL_LENGTH, tokenizer.model_max_length)) if as_taught else told
+    return (
+        in_tutorial_mode(told, min(TUTORIAL_LENGTH, tokenizer.model_max_length))
+        if tutorial_mode
+        else told
+    )
 
 
-def taught(draw: Draw, row_length: int) -> Draw:
+def in_tutorial_mode(draw: Draw, row_length: int) -> Draw:
     """The same draw with the tutorial's labels, one at every place, and its padding up to `row_length` positions."""
     return replace(
         draw,

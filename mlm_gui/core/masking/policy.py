@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.errors import UserError
 
 IGNORED = -100
@@ -41,10 +41,10 @@ class MaskPolicy:
     """What is chosen at a time, one of UNITS; the chance of each token is `rate` in all three."""
 
     def __post_init__(self) -> None:
-        checks.one_of("The unit", self.unit, UNITS)
-        checks.fraction("The hidden share", self.rate, 0.01, 0.9)
-        checks.fraction("The [MASK] share", self.mask_share, 0, 1)
-        checks.fraction("The random share", self.random_share, 0, 1)
+        validation.one_of("The unit", self.unit, UNITS)
+        validation.fraction("The hidden share", self.rate, 0.01, 0.9)
+        validation.fraction("The [MASK] share", self.mask_share, 0, 1)
+        validation.fraction("The random share", self.random_share, 0, 1)
         if self.mask_share + self.random_share > 1 + 1e-9:
             raise UserError(
                 "The shares do not fit.",

@@ -7,7 +7,7 @@ from mlm_gui.core.masking.explanation import Draw
 _LABELS_AS_TAUGHT = "ids.clone()  # as the tutorial has it"
 
 
-def twin_of(draw: Draw, text: str, folder: str, max_length: int = 512) -> str:
+def snippet_of(draw: Draw, text: str, folder: str, max_length: int = 512) -> str:
     """Python that ends with `ids`, `input_ids` and `labels`, int64 [N], equal to the draw's. folder: where the tokenizer is loaded from.
 
     For single pieces torch and transformers are enough. Whole words and spans need the rules that find words in every tokenizer family and lay spans
@@ -18,10 +18,14 @@ def twin_of(draw: Draw, text: str, folder: str, max_length: int = 512) -> str:
     )
 
 
-def run_twin(folder: str, model: str, step: int, sequence: int, as_taught: bool = False) -> str:
+def run_snippet(
+    folder: str, model: str, step: int, sequence: int, tutorial_mode: bool = False
+) -> str:
     """Python that draws one sequence of one step of a run, by the trainer's own plan. folder: the run's. model: what it started from. sequence: from 1."""
     labels = (
-        _LABELS_AS_TAUGHT if as_taught else "batch.labels.split(pack.lengths.tolist())[sequence]"
+        _LABELS_AS_TAUGHT
+        if tutorial_mode
+        else "batch.labels.split(pack.lengths.tolist())[sequence]"
     )
     return f"""\
 # The batch of a run depends on its whole text, its split and its settings, so this asks the trainer's own plan.
@@ -50,7 +54,7 @@ def _plain(draw: Draw, text: str, folder: str, max_length: int) -> str:
         f"chosen[{forbidden}] = offered[{forbidden}] = False  # your marks\n" if forbidden else ""
     ) + (f"chosen[{forced}] = True  # your marks\n" if forced else "")
     at_least_one = "if not chosen.any():  # a text needs at least one blank\n    chosen[draws.where(offered, 1).argmin()] = bool(offered.any())\n"
-    labels = _LABELS_AS_TAUGHT if draw.as_taught else "torch.where(chosen, ids, -100)"
+    labels = _LABELS_AS_TAUGHT if draw.tutorial_mode else "torch.where(chosen, ids, -100)"
     return f"""\
 # torch and transformers are all it needs.
 import torch
@@ -82,7 +86,7 @@ def _with_package(draw: Draw, text: str, folder: str, max_length: int) -> str:
         for name, mark in (("force", "force"), ("forbid", "forbid"))
         if _places(draw, mark)
     )
-    taught = ", as_taught=True" if draw.as_taught else ""
+    in_tutorial_mode = ", tutorial_mode=True" if draw.tutorial_mode else ""
     return f"""\
 # Whole words and spans need mlm_gui's own rules for where a word begins, so this calls them.
 import torch
@@ -93,7 +97,7 @@ from transformers import AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained({_quoted(folder)})
 text = {_quoted(text)}
 policy = MaskPolicy(rate={policy.rate!r}, mask_share={policy.mask_share!r}, random_share={policy.random_share!r}, unit={_quoted(policy.unit)})
-draw = draw_masks(tokenizer, text, policy, {draw.seed}, {max_length}{marks}{taught})
+draw = draw_masks(tokenizer, text, policy, {draw.seed}, {max_length}{marks}{in_tutorial_mode})
 
 ids = torch.tensor([token.id for token in draw.tokens])
 input_ids = torch.tensor([token.input_id for token in draw.tokens])

@@ -96,7 +96,7 @@ def check_size(name: str, max_bytes: int) -> None:
     if size > max_bytes:
         raise UserError(
             f"{name} is too large.",
-            f"It has {spoken(size)} and the limit here is {spoken(max_bytes)}.",
+            f"It has {format_bytes(size)} and the limit here is {format_bytes(max_bytes)}.",
             "Choose a smaller model.",
         )
     cache = huggingface_hub.constants.HF_HUB_CACHE
@@ -105,12 +105,12 @@ def check_size(name: str, max_bytes: int) -> None:
     if size > free - RESERVED_BYTES:
         raise UserError(
             f"There is no room for {name}.",
-            f"It has {spoken(size)} and only {spoken(free)} of the disk are free, of which {spoken(RESERVED_BYTES)} are left for runs.",
+            f"It has {format_bytes(size)} and only {format_bytes(free)} of the disk are free, of which {format_bytes(RESERVED_BYTES)} are left for runs.",
             "Make room, then try again.",
         )
 
 
-def spoken(count: int) -> str:
+def format_bytes(count: int) -> str:
     """2_500_000_000 -> "2.5 GB"."""
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
 

@@ -89,7 +89,7 @@ class Probed:
 
 
 @dataclass(frozen=True)
-class Shrunk:
+class MicroBatchesSplit:
     """Memory ran out: from this step on, each step is computed in more parts. The gradient stays the same."""
 
     kind: ClassVar[str] = "shrunk"
@@ -109,7 +109,7 @@ class Checkpointed:
 
 
 @dataclass(frozen=True)
-class PassedOver:
+class CheckpointSkipped:
     """A damaged checkpoint was not used; an older one was, or the run began again."""
 
     kind: ClassVar[str] = "passedover"
@@ -192,9 +192,9 @@ Event = (
     | Stepped
     | Evaluated
     | Probed
-    | Shrunk
+    | MicroBatchesSplit
     | Checkpointed
-    | PassedOver
+    | CheckpointSkipped
     | Queued
     | Paused
     | Saved

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 
 from mlm_gui.core.training.events import (
     Checkpointed,
+    CheckpointSkipped,
     Evaluated,
     Event,
     Examined,
     Failed,
     Finished,
-    PassedOver,
+    MicroBatchesSplit,
     Paused,
     Probed,
     Queued,
     Resumed,
     Saved,
-    Shrunk,
     Started,
     Stepped,
 )
@@ -37,7 +37,7 @@ class History:
     evaluations: list[Evaluated] = field(default_factory=list)
     probed: list[Probed] = field(default_factory=list)
     """What the pinned sentences were filled with, at each evaluation."""
-    turns: list[Resumed | Paused | Shrunk] = field(default_factory=list)
+    turns: list[Resumed | Paused | MicroBatchesSplit] = field(default_factory=list)
     """Where the run left its straight way, in order; the chart marks them."""
     latest: Stepped | None = None
     saved: Saved | None = None
@@ -49,14 +49,14 @@ class History:
     is_waiting: bool = True
     """True until the run first trains, and again when it waits to go on."""
     checkpointed: Checkpointed | None = None
-    passed_over: list[str] = field(default_factory=list)
+    skipped_checkpoints: list[str] = field(default_factory=list)
     """Damaged checkpoints that were not used, in words."""
     _steps: list[int] = field(default_factory=list)
     _average: float = 0.0
 
     def add(self, event: Event) -> None:
         """Takes the next event of the run."""
-        if isinstance(event, (Resumed, Paused, Shrunk)):
+        if isinstance(event, (Resumed, Paused, MicroBatchesSplit)):
             self.turns.append(event)
         if isinstance(event, (Started, Resumed, Stepped, Saved)):
             self.is_trained = isinstance(event, Saved)
@@ -81,8 +81,8 @@ class History:
             self.saved, self.examined = event, None
         elif isinstance(event, Checkpointed):
             self.checkpointed = event
-        elif isinstance(event, PassedOver):
-            self.passed_over.append(event.why)
+        elif isinstance(event, CheckpointSkipped):
+            self.skipped_checkpoints.append(event.why)
         elif isinstance(event, Queued):
             self.is_waiting, self.ended, self.paused = True, None, None
         elif isinstance(event, Paused):
@@ -94,7 +94,7 @@ class History:
 
     def _go_back_to(self, step: int) -> None:
         """Forgets what was seen after this step; those steps are taken again."""
-        kept = [
+        kept_score = [
             (number, loss)
             for number, loss in zip(self._steps, self.losses, strict=True)
             if number <= step
@@ -104,8 +104,8 @@ class History:
             [score for score in self.evaluations if score.step <= step] if step else []
         )
         self.probed = [answers for answers in self.probed if answers.step <= step] if step else []
-        self.is_waiting, self.ended, self.paused, self.passed_over = False, None, None, []
-        for number, loss in kept:
+        self.is_waiting, self.ended, self.paused, self.skipped_checkpoints = False, None, None, []
+        for number, loss in kept_score:
             self._smooth(number, loss)
 
     def _reckon_from(self, event: Resumed) -> None:
@@ -137,7 +137,7 @@ class History:
         return self._steps[-1] if self._steps else 0
 
     @property
-    def kept(self) -> Evaluated | None:
+    def kept_score(self) -> Evaluated | None:
         """The score that counts: of the model that was saved, and of the latest weights while it is being trained or when that one was not scored."""
         of_the_saved = [
             score
@@ -147,7 +147,7 @@ class History:
         return (of_the_saved or self.evaluations or [None])[-1]
 
     @property
-    def went_back_to(self) -> int | None:
+    def best_step_kept(self) -> int | None:
         """The step whose model was kept, when that was not the last one: an early stop keeps the best."""
         return (
             self.saved.step

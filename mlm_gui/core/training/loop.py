@@ -18,7 +18,14 @@ from mlm_gui.core.masking.sampling import MaskedBatch
 from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.tokens import Pack, TokenStore, tokenize
 from mlm_gui.core.training.device import Device, is_out_of_memory
-from mlm_gui.core.training.events import Evaluated, Event, Resumed, Shrunk, Started, Stepped
+from mlm_gui.core.training.events import (
+    Evaluated,
+    Event,
+    MicroBatchesSplit,
+    Resumed,
+    Started,
+    Stepped,
+)
 from mlm_gui.core.training.plan import Plan, mix, parts
 from mlm_gui.errors import UserError
 
@@ -50,7 +57,7 @@ class Training:
         config: TrainConfig,
         stop: Callable[[], bool] = lambda: False,
         folder: Path | None = None,
-        warm_again_after: int = 0,
+        schedule_restart_step: int = 0,
     ) -> None:
         """Cuts the first piece of the text into tokens and readies the optimiser. `stop` is asked before every step; `folder` keeps a long text's tokens.
 
@@ -59,11 +66,11 @@ class Training:
 
         Raises UserError when there is too little text to train or to test on, or when layers cannot be frozen.
         """
-        self.lm, self.config, self._stop, self._warm_again_after = (
+        self.lm, self.config, self._stop, self._schedule_restart_step = (
             lm,
             config,
             stop,
-            warm_again_after,
+            schedule_restart_step,
         )
         self._device = Device(config.precision)
         lm.model.to(self._device.device)
@@ -142,7 +149,7 @@ class Training:
             )  # dropout
             self.lm.model.train()
             while (loss := self._find_gradient(pack, batch)) is None:
-                yield self._shrink(len(pack.lengths))
+                yield self._split_micro_batches(len(pack.lengths))
             norm = float(
                 torch.nn.utils.clip_grad_norm_(self.lm.model.parameters(), self.config.clip)
             )
@@ -163,9 +170,9 @@ class Training:
 
     def _learning_rate(self) -> float:
         first, last = (
-            (self._warm_again_after, self.total_steps)
-            if self.step >= self._warm_again_after
-            else (0, self._warm_again_after)
+            (self._schedule_restart_step, self.total_steps)
+            if self.step >= self._schedule_restart_step
+            else (0, self._schedule_restart_step)
         )
         return self._peak_rate * schedule(
             self.step + 1 - first, last - first, self.config.warmup_share, self.config.schedule
@@ -186,7 +193,7 @@ class Training:
         self._optimizer.zero_grad()
         num_counted = (
             len(pack.lengths) * self.lm.max_length
-            if self.config.as_taught
+            if self.config.tutorial_mode
             else max(1, int(batch.chosen.sum()))
         )
         mine = parts(pack, batch, self.parts * device.num_processes)[
@@ -210,7 +217,7 @@ class Training:
 
     def _loss(self, pack: Pack, batch: MaskedBatch) -> torch.Tensor:
         """Sum of the cross-entropy over the positions that count: the chosen ones, or, as taught, every one."""
-        if self.config.as_taught:
+        if self.config.tutorial_mode:
             logits, labels = self.lm.logits_everywhere(pack, batch.input_ids)
         else:
             logits, labels = (
@@ -219,7 +226,7 @@ class Training:
             )
         return F.cross_entropy(logits.float(), labels.to(logits.device), reduction="sum")
 
-    def _shrink(self, num_sequences: int) -> Shrunk:
+    def _split_micro_batches(self, num_sequences: int) -> MicroBatchesSplit:
         self._optimizer.zero_grad()
         self._device.free()
         if self.parts * self._device.num_processes >= num_sequences:
@@ -229,7 +236,7 @@ class Training:
                 "Choose a smaller model, close other programs, or train on a machine with more memory.",
             )
         self.parts *= 2
-        return Shrunk(self.step + 1, self.parts)
+        return MicroBatchesSplit(self.step + 1, self.parts)
 
     def _count(self, pack: Pack, seconds: float) -> None:
         self.step += 1
@@ -319,7 +326,7 @@ class Training:
                     )
         for name, number in state.numbers.items():
             setattr(self, name, number)
-        if self.step == self._warm_again_after:
+        if self.step == self._schedule_restart_step:
             self.evaluations_without_best = 0
         if self.config.patience and self.evaluations_without_best >= self.config.patience:
             self.reason = "early"  # it had ended, and was only being saved

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.config import TUTORIAL_BATCH, TrainConfig
 from mlm_gui.core.corpus.paragraphs import lengths_of
 from mlm_gui.core.masking.sampling import MaskedBatch, Vocabulary, mask_tokens
@@ -46,15 +46,15 @@ class Plan:
         )  # a plan may be kept longer than the model
 
         def cut(some: Sequence[str]) -> TokenStore:
-            return tokenize(some, tokenizer, max_length, cut=config.as_taught).where(
+            return tokenize(some, tokenizer, max_length, cut=config.tutorial_mode).where(
                 lambda ids: bool(vocabulary.maskable(ids).any())
             )
 
         return cls(
-            Pieces(paragraphs, cut, folder, whole=config.as_taught),
+            Pieces(paragraphs, cut, folder, whole=config.tutorial_mode),
             vocabulary,
             config,
-            max_length if config.as_taught else 0,
+            max_length if config.tutorial_mode else 0,
         )
 
     @cached_property
@@ -89,7 +89,7 @@ class Plan:
 
     def batch_at(self, step: int) -> tuple[Pack, MaskedBatch]:
         """The pack and the draw of step 1, 2 …; raises UserError for a step that the run does not have."""
-        return next(self.batches(after=checks.whole("The step", step, 1, self.total_steps) - 1))
+        return next(self.batches(after=validation.whole("The step", step, 1, self.total_steps) - 1))
 
     def _order_of_pieces(self, epoch: int) -> list[int]:
         """The first pass goes as the text does, so that it can begin before the rest is tokenised."""
@@ -120,7 +120,7 @@ class Plan:
             mix(self.config.seed, 1, epoch + piece * 1_000_003)
         )
         order = torch.randperm(store.num_sequences, generator=generator).numpy()
-        if self.config.as_taught:
+        if self.config.tutorial_mode:
             return np.split(order, range(TUTORIAL_BATCH, len(order), TUTORIAL_BATCH))
         num_packs = None if len(self.pieces) == 1 else self._num_steps(epoch, piece)
         return list(packs(store.lengths, self._tokens_per_step, order, num_packs))
@@ -129,7 +129,7 @@ class Plan:
         self, store: TokenStore, sequences: np.ndarray, step: int
     ) -> tuple[Pack, MaskedBatch]:
         pack = store.pack(sequences)
-        if not self.config.as_taught:
+        if not self.config.tutorial_mode:
             return pack, self.draw(pack, step)
         places = [torch.arange(store.offsets[s], store.offsets[s + 1]) for s in sequences]
         return pack, self._drawn_once.at(torch.cat(places))

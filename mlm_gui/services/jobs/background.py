@@ -21,7 +21,7 @@ KEPT_ERRANDS = 40
 
 
 @dataclass
-class Errand:
+class BackgroundTask:
     """One piece of work; the thread that does it writes, everybody else reads."""
 
     owner: str
@@ -41,40 +41,40 @@ class Errand:
     def live(self) -> bool:
         return self.state in ("waiting", "sitting")
 
-    def go_on(self, share: float) -> bool:
+    def keep_going(self, share: float) -> bool:
         """Hears how much is done; False once it is cancelled."""
         self.share = share
         return not self.cancelled.is_set()
 
 
-class Errands:
+class BackgroundTasks:
     """All errands of one kind since the server started."""
 
     def __init__(self, called: str, limits: Limits) -> None:
         """`called` names one of them in messages, as in "exam"."""
         self._called, self._limits = called, limits
-        self._errands: OrderedDict[str, Errand] = OrderedDict()
+        self._errands: OrderedDict[str, BackgroundTask] = OrderedDict()
         self._changing, self._turn = threading.Lock(), threading.Lock()
 
     def find(self, errand_id: object, owner: object) -> Any:
         """The errand of this id, when this visitor asked for it."""
-        errand = self._errands.get(errand_id) if isinstance(errand_id, str) else None
-        return errand if errand and errand.owner == owner else None
+        task = self._errands.get(errand_id) if isinstance(errand_id, str) else None
+        return task if task and task.owner == owner else None
 
     def is_busy_for(self, owner: object) -> bool:
         """True while something that this visitor asked for waits or is under way."""
-        return any(errand.live and errand.owner == owner for errand in list(self._errands.values()))
+        return any(task.live and task.owner == owner for task in list(self._errands.values()))
 
     def close(self) -> None:
         """Cancels everything."""
-        for errand in list(self._errands.values()):
-            errand.cancelled.set()
+        for task in list(self._errands.values()):
+            task.cancelled.set()
 
-    def start(self, errand: Errand, work: Work) -> Any:
+    def start(self, task: BackgroundTask, work: Work) -> Any:
         """Begins the work in a thread of its own. Raises UserError when this visitor, or everybody together, has too much under way."""
         with self._changing:
             live = [other for other in self._errands.values() if other.live]
-            if any(other.owner == errand.owner for other in live):
+            if any(other.owner == task.owner for other in live):
                 raise UserError(
                     f"This {self._called} was not started.",
                     "Another one of yours is under way.",
@@ -86,17 +86,15 @@ class Errands:
                     "Too many are under way on this server.",
                     "Try again in a few minutes.",
                 )
-            self._errands[errand.id] = errand
+            self._errands[task.id] = task
             for ended in [other for other in self._errands.values() if not other.live][
                 : max(0, len(self._errands) - KEPT_ERRANDS)
             ]:
                 del self._errands[ended.id]
-        threading.Thread(
-            target=self._do, args=(errand, work), name=self._called, daemon=True
-        ).start()
-        return errand
+        threading.Thread(target=self._do, args=(task, work), name=self._called, daemon=True).start()
+        return task
 
-    def _do(self, errand: Errand, work: Work) -> None:
+    def _do(self, task: BackgroundTask, work: Work) -> None:
         with contextlib.suppress(
             OSError, AttributeError
         ):  # so that the page stays quick; Windows has no such call
@@ -104,20 +102,20 @@ class Errands:
         with self._turn:
             try:
                 done = None
-                if not errand.cancelled.is_set():
-                    errand.state = "sitting"
-                    done = work(errand.go_on)
-                errand.result = done if done is not None else errand.result
-                errand.state = "done" if done is not None else "cancelled"
+                if not task.cancelled.is_set():
+                    task.state = "sitting"
+                    done = work(task.keep_going)
+                task.result = done if done is not None else task.result
+                task.state = "done" if done is not None else "cancelled"
             except UserError as error:
-                errand.error, errand.state = error, "failed"
+                task.error, task.state = error, "failed"
             except Exception as error:  # the person is told, whatever it was
                 log.exception("an errand (%s) failed", self._called)
-                errand.error = UserError(
+                task.error = UserError(
                     f"The {self._called} stopped.",
                     f"An unexpected error came up ({type(error).__name__}).",
                     "Try it again; nothing was lost.",
                 )
-                errand.state = "failed"
+                task.state = "failed"
             finally:
-                errand.over.set()
+                task.over.set()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.corpus.near_duplicates import num_seen
-from mlm_gui.services.jobs.background import Errand, Errands
+from mlm_gui.services.jobs.background import BackgroundTask, BackgroundTasks
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.runs.evaluation import examine_again, finished, learned_from
 from mlm_gui.services.runs.run import Run
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Sitting(Errand):
+class EvaluationJob(BackgroundTask):
     """One exam in the background."""
 
     is_pair: bool = False
@@ -32,25 +32,26 @@ class Sitting(Errand):
         return self.result
 
 
-class Sittings(Errands):
+class EvaluationJobs(BackgroundTasks):
     """All exams of this server that were asked for since it started."""
 
     def __init__(self, load: Callable[[str], MaskedLM], limits: Limits) -> None:
         super().__init__("exam", limits)
         self._load = load
 
-    def sit_run(self, run: Run, owner: str) -> Sitting:
+    def evaluate_run(self, run: Run, owner: str) -> EvaluationJob:
         """Examines a run against the model it started from, on its own unseen text, and keeps the result in its folder."""
         return self.start(
-            Sitting(owner, run.job.name), lambda go_on: examine_again(run, self._load, go_on)
+            EvaluationJob(owner, run.job.name),
+            lambda keep_going: examine_again(run, self._load, keep_going),
         )
 
-    def sit_pair(
+    def evaluate_pair(
         self, models: tuple[str, str], called: tuple[str, str], corpus: Corpus, owner: str
-    ) -> Sitting:
+    ) -> EvaluationJob:
         """Examines any two models, base and tuned, on any text; `called` is how the report names them. The result stays in memory."""
 
-        def work(go_on: Callable[[float], bool]) -> Report | None:
+        def work(keep_going: Callable[[float], bool]) -> Report | None:
             from mlm_gui.core.evaluation.report import (
                 Material,
                 bounded,
@@ -67,10 +68,10 @@ class Sittings(Errands):
                     tuned,
                     Material(*called, corpus.name, unseen, unseen, general_paragraphs(), *seen),
                 ),
-                go_on,
+                keep_going,
             )
 
-        return self.start(Sitting(owner, corpus.name, is_pair=True), work)
+        return self.start(EvaluationJob(owner, corpus.name, is_pair=True), work)
 
 
 def _learned(lm: MaskedLM) -> tuple[Sequence[str], ...]:

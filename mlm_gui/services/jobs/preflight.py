@@ -11,7 +11,7 @@ from typing import Any
 
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.corpus.corpus import Corpus
-from mlm_gui.core.evaluation.sample_size import too_little
+from mlm_gui.core.evaluation.sample_size import small_sample_warning
 from mlm_gui.core.training.events import Evaluated, Started, Stepped
 from mlm_gui.errors import UserError
 from mlm_gui.services import resources as memory
@@ -41,12 +41,12 @@ class Forecast:
     epochs: int
     num_paragraphs: int
     """Trained on."""
-    num_unseen: int
+    num_held_out: int
     """Paragraphs kept unseen."""
     num_split: int
     """Parts that long paragraphs are cut into beyond one each; cut away, when the run goes as taught."""
     num_tokens: int
-    as_taught: bool
+    tutorial_mode: bool
     device: str
     seconds: float | None
     """For the whole run; None when nothing was measured."""
@@ -85,7 +85,7 @@ class Preflight:
             )
 
     @contextlib.contextmanager
-    def given_way(self) -> Iterator[None]:
+    def measuring_paused(self) -> Iterator[None]:
         """While it is open nothing is measured; a measurement under way gives up after its step."""
         with self._counting:
             self._num_starting += 1
@@ -223,10 +223,10 @@ class Preflight:
             total_steps=num_steps,
             epochs=config.epochs,
             num_paragraphs=len(split.train),
-            num_unseen=len(split.held_out),
+            num_held_out=len(split.held_out),
             num_split=max(0, num_sequences - len(split.train)),
             num_tokens=num_tokens,
-            as_taught=config.as_taught,
+            tutorial_mode=config.tutorial_mode,
             device=device,
             seconds=seconds,
             memory=peak if timed else None,
@@ -235,7 +235,7 @@ class Preflight:
             disk_free=disk_free,
             reasons=tuple(reasons),
             note=note,
-            no_verdict=too_little(
+            no_verdict=small_sample_warning(
                 corpus, held_out, split_seed, lambda paragraphs: num_ordinary(paragraphs, tokenizer)
             ),
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.errors import UserError
-from mlm_gui.services.jobs.background import Errand, Errands
+from mlm_gui.services.jobs.background import BackgroundTask, BackgroundTasks
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.models.models import Models
 
@@ -34,7 +34,7 @@ class ReadWord:
 
 
 @dataclass
-class Reading(Errand):
+class SurprisalJob(BackgroundTask):
     """One text being read; `words` grows while it is live, and stays when it is cancelled."""
 
     paragraphs: tuple[str, ...] = ()
@@ -50,14 +50,14 @@ class Reading(Errand):
         return sorted(words, key=lambda numbered: -abs(numbered[1].change))[:how_many]
 
 
-class Readings(Errands):
+class SurprisalJobs(BackgroundTasks):
     """All readings of this server since it started."""
 
     def __init__(self, models: Models, limits: Limits) -> None:
         super().__init__("reading", limits)
         self._models = models
 
-    def read(self, corpus: Corpus, base: str, tuned: str, owner: str) -> Reading:
+    def read(self, corpus: Corpus, base: str, tuned: str, owner: str) -> SurprisalJob:
         """Begins a reading. Raises UserError when the text is too long."""
         from mlm_gui.core.inference.surprisal import WORD
 
@@ -71,24 +71,30 @@ class Readings(Errands):
                     f"It has more than {most:,} words and signs, the limit here.",
                     "Paste a part of it.",
                 )
-        reading = Reading(
+        surprisal_job = SurprisalJob(
             owner,
             corpus.name,
             paragraphs=tuple(paragraphs),
             models=(base, tuned),
             num_words=max(1, num_words),
         )
-        return self.start(reading, lambda go_on: self._read(reading, base, tuned, go_on))
+        return self.start(
+            surprisal_job, lambda keep_going: self._read(surprisal_job, base, tuned, keep_going)
+        )
 
     def _read(
-        self, reading: Reading, base: str, tuned: str, go_on: Callable[[float], bool]
+        self,
+        surprisal_job: SurprisalJob,
+        base: str,
+        tuned: str,
+        keep_going: Callable[[float], bool],
     ) -> bool | None:
         """Reads paragraph after paragraph, letting others ask between two passes of a model. True at the end, None when cancelled."""
         from mlm_gui.core.inference.surprisal import CONTEXT_TOKENS, surprises
 
         models = [self._models.borrow(name) for name in (base, tuned)]
-        context = CONTEXT_TOKENS if len(reading.paragraphs) == 1 else DOCUMENT_CONTEXT_TOKENS
-        for number, paragraph in enumerate(reading.paragraphs):
+        context = CONTEXT_TOKENS if len(surprisal_job.paragraphs) == 1 else DOCUMENT_CONTEXT_TOKENS
+        for number, paragraph in enumerate(surprisal_job.paragraphs):
             sides: list[dict[tuple[int, str], Surprise]] = [{}, {}]
             for lm, side in zip(models, sides, strict=True):
                 stream = surprises(lm, paragraph, context)
@@ -98,12 +104,12 @@ class Readings(Errands):
                     if surprise is None:
                         break
                     side[surprise.start, surprise.word] = surprise
-                    if not go_on(min(1.0, len(reading.words) / reading.num_words)):
+                    if not keep_going(min(1.0, len(surprisal_job.words) / surprisal_job.num_words)):
                         return None
-            reading.words += [
+            surprisal_job.words += [
                 ReadWord(number, sides[0][key], surprise)
                 for key, surprise in sides[1].items()
                 if key in sides[0]
             ]
-        go_on(1.0)
+        keep_going(1.0)
         return True

@@ -40,7 +40,7 @@ class _Turn:
     """Somebody pressed Go on while it was about to pause."""
 
 
-class Trainer:
+class TrainingQueue:
     """Trains runs one after the other, in the order they were submitted. A paused run is not here: it left its place to the next one."""
 
     def __init__(self, load: Callable[[str], MaskedLM], limits: Limits) -> None:
@@ -82,7 +82,7 @@ class Trainer:
         """Puts a run that exists already in the queue; see `start`."""
         self.start(lambda: run, run.job.owner)
 
-    def go_on(self, run: Run, owner: str) -> None:
+    def resume(self, run: Run, owner: str) -> None:
         """Puts a run that was paused, stopped, interrupted or failed at the end of the queue; it goes on from its newest whole checkpoint.
 
         Pressed twice, it does so once. Raises UserError for a run in another state or of somebody else, and as `start` does.
@@ -101,7 +101,7 @@ class Trainer:
                 turn.pause.clear()
 
     def train_more(self, run: Run, more_epochs: int, owner: str) -> None:
-        """Gives a finished run more passes over its text and puts it in the queue. Raises UserError, with nothing changed, as `continue_for` and `go_on` do."""
+        """Gives a finished run more passes over its text and puts it in the queue. Raises UserError, with nothing changed, as `continue_for` and `resume` do."""
         with self._changed:
             self._check_is_theirs(run, owner)
             self._changed.wait_for(
@@ -124,7 +124,7 @@ class Trainer:
     def one_step(self, run: Run) -> None:
         """Has a paused run take exactly one step and pause again; it comes next, since it is short. Pressed while it does, nothing more happens.
 
-        Raises UserError as `go_on` does.
+        Raises UserError as `resume` does.
         """
         with self._changed:
             if self._turn_of(run) is None:
@@ -144,7 +144,7 @@ class Trainer:
                 turn.pause.set()
             else:
                 latest = run.history().latest
-                self._leave(turn, Paused(run.safe_step, latest.seconds if latest else 0.0))
+                self._leave(turn, Paused(run.checkpoint_step, latest.seconds if latest else 0.0))
             return True
 
     def stop(self, run: Run) -> bool:
@@ -156,13 +156,13 @@ class Trainer:
             turn = self._turn_of(run)
             if turn is not None:
                 turn.stop.set()
-                if turn in self._waiting and run.safe_step:
+                if turn in self._waiting and run.checkpoint_step:
                     self._waiting.remove(turn)
                     self._waiting.insert(0, turn)
                 elif turn in self._waiting:
                     self._leave(turn, Finished(0, "stopped", 0.0))
                 return True
-            if run.state in ("paused", "interrupted") and run.safe_step:
+            if run.state in ("paused", "interrupted") and run.checkpoint_step:
                 turn = _Turn(run)
                 turn.stop.set()
                 self._put_again(turn, first=True)
@@ -244,7 +244,7 @@ class Trainer:
         """Like `_put`, for a run that has begun; where that cannot be written nothing is changed. Raises UserError."""
         self._put(turn, first)
         try:
-            _record(turn.run, Queued(turn.run.safe_step))
+            _record(turn.run, Queued(turn.run.checkpoint_step))
         except UserError:
             self._waiting.remove(turn)
             turn.run.queue_lock.release()

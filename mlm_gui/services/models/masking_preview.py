@@ -28,7 +28,7 @@ KEPT = 6
 Made = TypeVar("Made")
 
 
-class Laboratory:
+class MaskingPreview:
     """Reads, never trains; what it makes depends on its inputs alone, so that it may be kept and shared."""
 
     def __init__(self, models: Models) -> None:

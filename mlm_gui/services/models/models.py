@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.assets import STARTER
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import Limits
@@ -133,7 +133,7 @@ class Models:
             return shift_map(
                 Shared.of(*lms),
                 *(
-                    answer[checks.whole("The blank", blank, 0, len(answer) - 1)]
+                    answer[validation.whole("The blank", blank, 0, len(answer) - 1)]
                     for answer in answers
                 ),
             )

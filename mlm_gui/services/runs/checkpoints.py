@@ -77,14 +77,14 @@ class Checkpoints:
 
     def newest_whole(self) -> tuple[State | None, tuple[str, ...]]:
         """The newest state whose every byte is as it was written, None when there is none; and what was passed over, in words."""
-        passed_over = []
+        skipped_checkpoints = []
         for folder in self._newest_first():
             try:
-                return _read(folder), tuple(passed_over)
+                return _read(folder), tuple(skipped_checkpoints)
             except _Damaged as why:
                 step = folder.name.rpartition("-")[2]
-                passed_over.append(f"The checkpoint of step {step} is passed over: {why}.")
-        return None, tuple(passed_over)
+                skipped_checkpoints.append(f"The checkpoint of step {step} is passed over: {why}.")
+        return None, tuple(skipped_checkpoints)
 
     def at(self, step: int) -> State | None:
         """The newest whole state of this very step, or None."""
@@ -95,7 +95,7 @@ class Checkpoints:
         return None
 
     @property
-    def safe_step(self) -> int:
+    def checkpoint_step(self) -> int:
         """Step of the newest checkpoint that looks whole, from its manifest and the sizes of its files; 0 when there is none."""
         for folder in self._newest_first():
             with contextlib.suppress(_Damaged):

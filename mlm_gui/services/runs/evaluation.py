@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 EXAM_FILE = "exam.json"
-VERSION = 1
-"""Of exam.json; a file of another version counts as no exam, and the exam can be sat again."""
+VERSION = 2
+"""Version of exam.json. Version 1 is read too; a file of any other version counts as no exam."""
+NAMES_OF_VERSION_1 = {"num_units": "num_clusters"}
+"""Fields that the first version named otherwise, old name to new."""
 
 
-def sit_exam(
+def evaluate_when_saved(
     run, tuned: MaskedLM, load: Callable[[str], MaskedLM], split: Split, stop: Callable[[], bool]
 ) -> Iterator[Examined]:
     """Examines a run whose model was just saved, and yields Examined; nothing when it is asked to stop, or when the exam goes wrong.
@@ -54,9 +56,9 @@ def examine(
     load: Callable[[str], MaskedLM],
     tuned: MaskedLM,
     split: Split,
-    go_on: Callable[[float], bool],
+    keep_going: Callable[[float], bool],
 ) -> Report | None:
-    """Base against tuned on the run's own unseen text, kept in its folder; None when `go_on` said no. `run` is a services.runs.Run.
+    """Base against tuned on the run's own unseen text, kept in its folder; None when `keep_going` said no. `run` is a services.runs.Run.
 
     Raises UserError when the base model cannot be loaded, or the text cannot be examined.
     """
@@ -68,7 +70,7 @@ def examine(
         examination(
             base, tuned, material_of(run, split), history.latest.seconds if history.latest else 0.0
         ),
-        go_on,
+        keep_going,
     )
     if report:
         write_whole(
@@ -82,7 +84,7 @@ def examine(
 
 
 def examine_again(
-    run, load: Callable[[str], MaskedLM], go_on: Callable[[float], bool] = lambda share: True
+    run, load: Callable[[str], MaskedLM], keep_going: Callable[[float], bool] = lambda share: True
 ) -> Report | None:
     """Like `examine`, for a run that was trained before. Raises UserError while it has no model or is still being trained."""
     from mlm_gui.core.model.masked_lm import MaskedLM
@@ -94,19 +96,19 @@ def examine_again(
             "Wait until it ends, or train one.",
         )
     tuned = MaskedLM.load(run.model_folder)
-    return examine(run, load, tuned, run.split(), go_on)
+    return examine(run, load, tuned, run.split(), keep_going)
 
 
 def finished(
-    steps: Generator[float, None, Report], go_on: Callable[[float], bool]
+    steps: Generator[float, None, Report], keep_going: Callable[[float], bool]
 ) -> Report | None:
-    """The report of an examination; None as soon as `go_on`, which hears the share done, says no."""
+    """The report of an examination; None as soon as `keep_going`, which hears the share done, says no."""
     while True:
         try:
             share = next(steps)
         except StopIteration as end:
             return end.value
-        if not go_on(share):
+        if not keep_going(share):
             steps.close()
             return None
 
@@ -128,15 +130,15 @@ def material_of(run, split: Split) -> Material:
 
 
 def event_of(report: Report, seconds: float) -> Examined:
-    pairing = report.unseen
+    paired_result = report.unseen
     return Examined(
         report.verdict,
         report.sentence,
-        pairing.base.loss,
-        pairing.tuned.loss,
-        pairing.difference,
-        *pairing.difference_interval,
-        pairing.p_value,
+        paired_result.base.loss,
+        paired_result.tuned.loss,
+        paired_result.difference,
+        *paired_result.difference_interval,
+        paired_result.p_value,
         report.forgetting.difference,
         seconds,
     )
@@ -182,7 +184,10 @@ def read_exam(folder: Path) -> Report | None:
 
     try:
         record = json.loads((folder / EXAM_FILE).read_text(encoding="utf-8"))
-        return _rebuilt(Report, record) if record.pop("version") == VERSION else None
+        version = record.pop("version")
+        if version not in (1, VERSION):
+            return None
+        return _rebuilt(Report, _under_new_names(record) if version == 1 else record)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -197,7 +202,7 @@ def under_present_names(report: Report, run: Run) -> Report:
 def as_record(report: Report) -> dict:
     """The report as the plain values that `mlm-gui exam --json` prints."""
     unseen, general = (
-        dataclasses.asdict(pairing) for pairing in (report.unseen, report.forgetting)
+        dataclasses.asdict(paired_result) for paired_result in (report.unseen, report.forgetting)
     )
     rest = {
         name: value
@@ -205,6 +210,16 @@ def as_record(report: Report) -> dict:
         if name not in ("unseen", "forgetting")
     }
     return {**unseen, **rest, "forgetting": {**general, "verdict": report.forgetting.outcome}}
+
+
+def _under_new_names(value: object) -> object:
+    """The content of an exam.json of version 1 under the names of this version."""
+    if isinstance(value, dict):
+        return {
+            NAMES_OF_VERSION_1.get(name, name): _under_new_names(each)
+            for name, each in value.items()
+        }
+    return [_under_new_names(each) for each in value] if isinstance(value, list) else value
 
 
 def _rebuilt(kind, value):

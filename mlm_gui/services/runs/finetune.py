@@ -14,18 +14,18 @@ from mlm_gui.core.corpus.corpus import Split
 from mlm_gui.core.corpus.paragraphs import fingerprint_of
 from mlm_gui.core.training.events import (
     Checkpointed,
+    CheckpointSkipped,
     Evaluated,
     Event,
     Failed,
     Finished,
-    PassedOver,
     Paused,
     Probed,
     Saved,
 )
 from mlm_gui.errors import UserError
 from mlm_gui.services.runs.checkpoints import CannotWrite, cannot_write
-from mlm_gui.services.runs.evaluation import EXAM_FILE, sit_exam
+from mlm_gui.services.runs.evaluation import EXAM_FILE, evaluate_when_saved
 from mlm_gui.services.runs.lineage import with_base
 from mlm_gui.services.runs.model_card import model_card
 from mlm_gui.services.runs.run import Run
@@ -119,7 +119,7 @@ class _Work:
 
     def __init__(self, run: Run, training: Training, every: float) -> None:
         self.run, self.training = run, training
-        self.safe_step, self.safe_seconds, self.is_over = 0, 0.0, False
+        self.checkpoint_step, self.checkpoint_seconds, self.is_over = 0, 0.0, False
         self._every, self._write_seconds = every, 0.0
 
     def say(self, event: Event) -> Event:
@@ -131,35 +131,41 @@ class _Work:
             raise cannot_write("What happened could not be written.", error) from error
         return event
 
-    def go_back(self) -> list[PassedOver]:
+    def go_back(self) -> list[CheckpointSkipped]:
         """Takes up the newest whole checkpoint, and says which were damaged."""
-        state, passed_over = self.run.checkpoints.newest_whole()
+        state, skipped_checkpoints = self.run.checkpoints.newest_whole()
         if state is not None:
             self.training.restore(state)
-            self.safe_step, self.safe_seconds = self.training.step, self.training.seconds
-        return [PassedOver(why) for why in passed_over]
+            self.checkpoint_step, self.checkpoint_seconds = (
+                self.training.step,
+                self.training.seconds,
+            )
+        return [CheckpointSkipped(why) for why in skipped_checkpoints]
 
     def is_due(self, event: Event) -> bool:
         """True when the step just done should be made safe: the model is better than ever before, or some time has gone by."""
-        if self.training.step == self.safe_step:
+        if self.training.step == self.checkpoint_step:
             return False
         if isinstance(event, Evaluated):
             return event.step == self.training.best_step
         wait = (
             max(self._every, self._write_seconds / CHECKPOINT_SHARE)
-            if self.safe_step
+            if self.checkpoint_step
             else FIRST_CHECKPOINT_SECONDS
         )
-        return not self._every or self.training.seconds - self.safe_seconds >= wait
+        return not self._every or self.training.seconds - self.checkpoint_seconds >= wait
 
     def make_safe(self) -> Iterator[Event]:
         """A checkpoint of the steps done, unless it is there already. Raises CannotWrite."""
-        if self.training.step > self.safe_step:
+        if self.training.step > self.checkpoint_step:
             began = time.monotonic()
             size = self.run.checkpoints.write(self.training.state())
             self._write_seconds = time.monotonic() - began
-            self.safe_step, self.safe_seconds = self.training.step, self.training.seconds
-            yield self.say(Checkpointed(self.safe_step, self.safe_seconds, size))
+            self.checkpoint_step, self.checkpoint_seconds = (
+                self.training.step,
+                self.training.seconds,
+            )
+            yield self.say(Checkpointed(self.checkpoint_step, self.checkpoint_seconds, size))
 
     def save(self, lm: MaskedLM, step: int) -> Saved:
         """The model and its card. Raises CannotWrite."""
@@ -174,7 +180,7 @@ class _Work:
 
     def write_card(self) -> None:
         """The model's card, once there is a score to put in it. Raises CannotWrite."""
-        if self.run.history().kept is None:
+        if self.run.history().kept_score is None:
             return
         try:
             write_whole(
@@ -211,7 +217,7 @@ def _finetune(
             job.config,
             lambda: stop() or pause(),
             run.folder / "tokens",
-            job.warm_again_after,
+            job.schedule_restart_step,
         )
     except OSError as error:
         yield _pause_for(
@@ -220,7 +226,7 @@ def _finetune(
         return
     work = _Work(run, training, every)
     try:
-        passed_over = work.go_back()
+        skipped_checkpoints = work.go_back()
         if pause() and not stop():
             yield work.say(Paused(training.step, training.seconds))
             return
@@ -228,8 +234,8 @@ def _finetune(
             yield work.say(event)
             if isinstance(event, Evaluated) and job.probes:
                 yield work.say(Probed(event.step, probe(lm, job.probes)))
-            while passed_over:
-                yield work.say(passed_over.pop(0))
+            while skipped_checkpoints:
+                yield work.say(skipped_checkpoints.pop(0))
             if work.is_due(event):
                 yield from work.make_safe()
         yield from work.make_safe()
@@ -238,7 +244,7 @@ def _finetune(
         else:
             yield from _end(work, lm, load, split, stop)
     except CannotWrite as error:
-        yield _pause_for(run, error, work.safe_step, work.safe_seconds)
+        yield _pause_for(run, error, work.checkpoint_step, work.checkpoint_seconds)
     except (UserError, GeneratorExit):  # between two steps: the weights are those of the last one
         if training.step and not work.is_over and is_finite(lm):
             with contextlib.suppress(CannotWrite):
@@ -272,7 +278,7 @@ def _end(
         if run.sound_job().probes:
             yield work.say(Probed(kept_step, probe(lm, run.sound_job().probes)))
         work.write_card()
-    for event in sit_exam(run, lm, load, split, stop):
+    for event in evaluate_when_saved(run, lm, load, split, stop):
         yield work.say(event)
     yield work.say(Finished(step, training.reason, seconds))
 

@@ -14,11 +14,11 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.storage.files import write_whole
 
 
-def write_unseen(
-    path: Path, corpus: Corpus, share: float, seed: int, is_unseen: np.ndarray
+def write_held_out(
+    path: Path, corpus: Corpus, share: float, seed: int, is_held_out: np.ndarray
 ) -> None:
     """Keeps the choice, bool [N], with what it was drawn from. Raises OSError."""
-    bits = np.packbits(is_unseen).tobytes()
+    bits = np.packbits(is_held_out).tobytes()
     record = {
         **_drawn_from(corpus, share, seed),
         "unseen": base64.b64encode(bits).decode(),
@@ -27,7 +27,7 @@ def write_unseen(
     write_whole(path, json.dumps(record))
 
 
-def read_unseen(
+def read_held_out(
     path: Path, corpus: Corpus, share: float, seed: int, has_begun: bool = False
 ) -> np.ndarray:
     """bool [N], as `Corpus.unseen`; from the record where there is a sound one. Raises UserError when the text cannot be split, and when a run that
@@ -51,12 +51,12 @@ def read_unseen(
             "There is no record of what it kept unseen; an earlier version of the program chose other paragraphs of so long a text.",
             "Start a new run from its model, or from the text.",
         )
-    is_unseen = corpus.unseen(share, seed)
+    is_held_out = corpus.unseen(share, seed)
     with contextlib.suppress(
         OSError
     ):  # a folder that cannot be written: it is drawn again the next time
-        write_unseen(path, corpus, share, seed, is_unseen)
-    return is_unseen
+        write_held_out(path, corpus, share, seed, is_held_out)
+    return is_held_out
 
 
 def _drawn_from(corpus: Corpus, share: float, seed: int) -> dict:

@@ -5,14 +5,19 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.config import MAX_STEPS, TrainConfig
 from mlm_gui.core.inference.probes import pinned
 from mlm_gui.errors import UserError
 from mlm_gui.services.storage.files import write_whole
 
-FORMAT = 1
-"""Version of the run folder; a folder of another version is shown as damaged, not read."""
+FORMAT = 2
+"""Version of job.json. Version 1 is read too; a run of any other version is shown as damaged."""
+NAMES_OF_FORMAT_1 = {
+    "warm_again_after": "schedule_restart_step",
+    "as_taught": "tutorial_mode",
+}
+"""Fields that the first format named otherwise, old name to new; of the job and of its config."""
 LONGEST_NAME = 80
 """Characters of a run's name."""
 
@@ -34,7 +39,7 @@ class Job:
     """Opaque key of the visitor who started it."""
     created: str
     """UTC, ISO 8601."""
-    warm_again_after: int = 0
+    schedule_restart_step: int = 0
     """The step at which the run was last given more passes; the learning rate climbs and falls once more from there."""
 
     probes: tuple[str, ...] = ()
@@ -42,11 +47,11 @@ class Job:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probes", pinned("\n".join(self.probes)))
-        checks.whole("The step a run goes on from", self.warm_again_after, 0, MAX_STEPS)
+        validation.whole("The step a run goes on from", self.schedule_restart_step, 0, MAX_STEPS)
 
     def named(self, name: object) -> "Job":
         """The same job under another name: one line without control characters. Raises UserError for an empty name."""
-        shown = checks.text("The run's name", name, 10_000)
+        shown = validation.text("The run's name", name, 10_000)
         cleaned = " ".join("".join(sign if sign.isprintable() else " " for sign in shown).split())[
             :LONGEST_NAME
         ].strip()
@@ -70,12 +75,14 @@ def read_job(folder: Path) -> tuple[Job | None, str]:
     try:
         record = json.loads((folder / "job.json").read_text(encoding="utf-8"))
         written_by = record.pop("format")
-        if written_by != FORMAT:
+        if written_by not in (1, FORMAT):
             return (
                 None,
-                f"Another version of the program wrote this run (format {repr(written_by)[:20]}, this one reads {FORMAT}).",
+                "Another version of the program wrote this run "
+                f"(format {repr(written_by)[:20]}, this one reads 1 and {FORMAT}).",
             )
-        job = Job(**{**record, "config": TrainConfig(**record["config"])})
+        config = TrainConfig(**_under_present_names(record.pop("config")))
+        job = Job(**_under_present_names(record), config=config)
         texts = (job.name, job.model, job.corpus_name, job.fingerprint, job.owner, job.created)
         return (
             (job, "")
@@ -86,3 +93,7 @@ def read_job(folder: Path) -> tuple[Job | None, str]:
         return None, "Its job.json is missing or cannot be read."
     except (ValueError, TypeError, KeyError, AttributeError, UserError):
         return None, "Its job.json is damaged."
+
+
+def _under_present_names(record: dict[str, object]) -> dict[str, object]:
+    return {NAMES_OF_FORMAT_1.get(name, name): value for name, value in record.items()}

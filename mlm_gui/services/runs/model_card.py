@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def model_card(job, history: History, report: Report | None = None) -> str:
     """Markdown with front matter. `job` is the run's Job; figures come from its own events, and from its exam once it has sat one."""
     config: TrainConfig = job.config
-    before, after = history.evaluations[0], history.kept
+    before, after = history.evaluations[0], history.kept_score
     settings = "\n".join(
         f"| {name.replace('_', ' ')} | {value} |"
         for name, value in dataclasses.asdict(config).items()
@@ -26,8 +26,8 @@ def model_card(job, history: History, report: Report | None = None) -> str:
     )
     name, model, corpus = (_one_line(value) for value in (job.name, job.model, job.corpus_name))
     kept = (
-        f", of which the model after step {history.went_back_to:,} was the best and is this one"
-        if history.went_back_to is not None
+        f", of which the model after step {history.best_step_kept:,} was the best and is this one"
+        if history.best_step_kept is not None
         else ""
     )
     start = "the model of an earlier run" if job.model.startswith("run:") else model
@@ -72,10 +72,10 @@ def _exam(report: Report) -> str:
     from mlm_gui.core.evaluation.wording import signed
 
     rows = "\n".join(
-        f"| {text} | {pairing.base.loss:.3f} | {pairing.tuned.loss:.3f} | {signed(pairing.difference, 3)} | "
-        f"{signed(pairing.difference_interval[0], 3)} to {signed(pairing.difference_interval[1], 3)} | {pairing.p_value:.4f} | "
-        f"{pairing.base.top1:.1%} → {pairing.tuned.top1:.1%} | {pairing.num_units} | {pairing.num_masks:,} |"
-        for text, pairing in (
+        f"| {text} | {paired_result.base.loss:.3f} | {paired_result.tuned.loss:.3f} | {signed(paired_result.difference, 3)} | "
+        f"{signed(paired_result.difference_interval[0], 3)} to {signed(paired_result.difference_interval[1], 3)} | {paired_result.p_value:.4f} | "
+        f"{paired_result.base.top1:.1%} → {paired_result.tuned.top1:.1%} | {paired_result.num_clusters} | {paired_result.num_masks:,} |"
+        for text, paired_result in (
             ("unseen text", report.unseen),
             ("general English", report.forgetting),
         )

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.training.events import Paused
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import LAPTOP, Limits
@@ -17,8 +17,8 @@ def continue_for(run: Run, more_epochs: int, limits: Limits = LAPTOP) -> None:
     Call it with the run's folder held: see `Trainer.train_more`. Raises UserError when the run has not finished, its last checkpoint is gone, or it would
     come to more than `limits` allow; nothing is changed then.
     """
-    job, history, step = run.sound_job(), run.history(), run.safe_step
-    more = checks.whole("The number of further passes", more_epochs, 1, 100)
+    job, history, step = run.sound_job(), run.history(), run.checkpoint_step
+    more = validation.whole("The number of further passes", more_epochs, 1, 100)
     if run.state != "finished":
         raise UserError(
             "This run was not given more passes.",
@@ -43,5 +43,5 @@ def continue_for(run: Run, more_epochs: int, limits: Limits = LAPTOP) -> None:
             "Choose fewer, or start a new run from its model.",
         )
     seconds = history.latest.seconds
-    run.rewrite(replace(job, config=config, warm_again_after=step))
+    run.rewrite(replace(job, config=config, schedule_restart_step=step))
     run.append(Paused(step, seconds))

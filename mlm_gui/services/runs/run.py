@@ -19,7 +19,7 @@ from mlm_gui.core.training.events import Event, Failed, Finished
 from mlm_gui.core.training.history import History
 from mlm_gui.errors import UserError
 from mlm_gui.services.runs.checkpoints import Checkpoints, bytes_in
-from mlm_gui.services.runs.held_out import read_unseen, write_unseen
+from mlm_gui.services.runs.held_out import read_held_out, write_held_out
 from mlm_gui.services.runs.job import Job, read_job
 from mlm_gui.services.runs.lineage import check_may_change
 from mlm_gui.services.storage.texts import read_corpus, write_corpus
@@ -65,8 +65,8 @@ class Run:
         """Writes a new run folder; without pinned sentences (`probes`) it takes two of its own text. Raises UserError when the text is too small to split, or the folder holds a run already."""
         config.check_length(int(lengths_of(corpus.paragraphs).sum()))
         corpus = corpus.looked_through()
-        is_unseen = corpus.unseen(held_out, split_seed)
-        split = Split.of(corpus.paragraphs, is_unseen)
+        is_held_out = corpus.unseen(held_out, split_seed)
+        split = Split.of(corpus.paragraphs, is_held_out)
         if (folder / "job.json").exists():
             raise UserError(
                 f"{folder} holds a run already.",
@@ -90,7 +90,7 @@ class Run:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_corpus(folder / "corpus.json", corpus)
-            write_unseen(folder / "split.json", corpus, held_out, split_seed, is_unseen)
+            write_held_out(folder / "split.json", corpus, held_out, split_seed, is_held_out)
             job.write(folder)
         except OSError as error:
             if is_new:  # half a run would be of no use, and nobody's
@@ -123,7 +123,7 @@ class Run:
         has_begun = self.history().num_steps > 0
         return Split.of(
             corpus.paragraphs,
-            read_unseen(
+            read_held_out(
                 self.folder / "split.json", corpus, job.held_out, job.split_seed, has_begun
             ),
         )
@@ -173,9 +173,9 @@ class Run:
         return "interrupted"
 
     @property
-    def safe_step(self) -> int:
+    def checkpoint_step(self) -> int:
         """The step a run that breaks off now goes on from; 0 when it would begin again."""
-        return self.checkpoints.safe_step
+        return self.checkpoints.checkpoint_step
 
     @property
     def disk_bytes(self) -> int:
@@ -192,13 +192,13 @@ class Run:
             found.append(
                 f"{self._num_unreadable} lines of its record cannot be read; the chart goes on without them."
             )
-        found += history.passed_over
+        found += history.skipped_checkpoints
         if self.job is None and (self.model_folder / "config.json").is_file():
             found.append(
                 "Its model is there: the folder model/ in the run's folder can be copied and used."
             )
-        if self.job is None and self.safe_step:
-            found.append(f"Its checkpoint of step {self.safe_step} is there.")
+        if self.job is None and self.checkpoint_step:
+            found.append(f"Its checkpoint of step {self.checkpoint_step} is there.")
         return tuple(found)
 
     def owned_by(self, owner: str) -> bool:

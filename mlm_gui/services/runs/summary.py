@@ -10,7 +10,7 @@ AT_REST = ("finished", "stopped", "failed", "paused", "damaged")
 
 
 @dataclass(frozen=True)
-class Line:
+class RunSummary:
     """A run in a list."""
 
     id: str
@@ -24,7 +24,7 @@ class Line:
     """Loss on unseen text before the first step."""
     after: float | None
     """The same of the model that was kept, or of the latest weights as long as none was."""
-    went_back_to: int | None
+    best_step_kept: int | None
     """The step of the kept model, when that is not the last one."""
     created: str
     disk_bytes: int
@@ -33,13 +33,13 @@ class Line:
     """What is wrong with it; empty when nothing is."""
 
 
-class Overview:
+class RunSummaries:
     """The lines of a home folder's runs."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple, Line]] = {}
+        self._known: dict[str, tuple[tuple, RunSummary]] = {}
 
-    def line(self, run: Run) -> Line:
+    def line(self, run: Run) -> RunSummary:
         """The run's line; read anew only when its files changed or it is alive."""
         version = tuple(
             _version(run.folder / name)
@@ -53,11 +53,11 @@ class Overview:
         return line
 
 
-def _read(run: Run) -> Line:
+def _read(run: Run) -> RunSummary:
     state = run.state
     if run.job is None:
         why = " ".join(run.findings) or "Its folder cannot be read."
-        return Line(
+        return RunSummary(
             run.id,
             "damaged run",
             "",
@@ -79,14 +79,14 @@ def _read(run: Run) -> Line:
     why = getattr(ended, "why", "") or (paused.why if paused else "")
     if state == "interrupted":
         why = (
-            f"Its server went away. Safe up to step {run.safe_step:,}."
-            if run.safe_step
+            f"Its server went away. Safe up to step {run.checkpoint_step:,}."
+            if run.checkpoint_step
             else "Its server went away before anything was safe."
         )
-    before, after = (scores[0].loss, history.kept.loss) if scores else (None, None)
+    before, after = (scores[0].loss, history.kept_score.loss) if scores else (None, None)
     total = history.started.total_steps if history.started else 0
     why = " ".join(part for part in (why, *run.findings) if part)
-    return Line(
+    return RunSummary(
         run.id,
         job.name,
         job.corpus_name,
@@ -96,7 +96,7 @@ def _read(run: Run) -> Line:
         total,
         before,
         after,
-        history.went_back_to,
+        history.best_step_kept,
         job.created,
         run.disk_bytes,
         run.has_model,

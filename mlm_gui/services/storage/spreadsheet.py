@@ -68,9 +68,20 @@ def exam_rows(report: Report) -> list[Sequence[str | float | int]]:
             "blanks",
         ),
     ]
-    for text, pairing in (("unseen text", report.unseen), ("general English", report.forgetting)):
-        base, tuned, counts = pairing.base, pairing.tuned, (pairing.num_units, pairing.num_masks)
-        change = (pairing.difference, *pairing.difference_interval, pairing.p_value)
+    for text, paired_result in (
+        ("unseen text", report.unseen),
+        ("general English", report.forgetting),
+    ):
+        base, tuned, counts = (
+            paired_result.base,
+            paired_result.tuned,
+            (paired_result.num_clusters, paired_result.num_masks),
+        )
+        change = (
+            paired_result.difference,
+            *paired_result.difference_interval,
+            paired_result.p_value,
+        )
         rows.append(
             (text, "loss", base.loss, *base.interval, tuned.loss, *tuned.interval, *change, *counts)
         )
@@ -81,8 +92,8 @@ def exam_rows(report: Report) -> list[Sequence[str | float | int]]:
                 for value in (getattr(side, figure), *getattr(side, f"{figure}_interval"))
             ]
             change = (
-                getattr(pairing, f"{figure}_difference"),
-                *getattr(pairing, f"{figure}_difference_interval"),
+                getattr(paired_result, f"{figure}_difference"),
+                *getattr(paired_result, f"{figure}_difference_interval"),
             )
             rows.append((text, figure, *sides, *change, "", *counts))
     rows += [

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mlm_gui.core.corpus.corpus import Corpus, Document, Findings, Statistics
-from mlm_gui.core.corpus.paragraphs import ENDINGS, Filed
+from mlm_gui.core.corpus.paragraphs import ENDINGS, ParagraphFile
 from mlm_gui.errors import UserError
 from mlm_gui.services.storage.files import ID, link_or_copy, new_id, put_whole, write_whole
 
@@ -51,7 +51,7 @@ def corpus_from_json(content: str) -> Corpus:
 def write_corpus(path: Path, corpus: Corpus) -> None:
     """Keeps the text as `path`, a .json file, and the files of a long one beside it: linked where the disk allows, else copied."""
     paragraphs = corpus.paragraphs
-    if not isinstance(paragraphs, Filed) or not paragraphs.is_whole:
+    if not isinstance(paragraphs, ParagraphFile) or not paragraphs.is_whole:
         write_whole(path, corpus_to_json(corpus))
         return
     for ending in ENDINGS:
@@ -84,7 +84,7 @@ def read_corpus(path: Path) -> Corpus:
     if record["format"] != LONG_FORMAT:
         raise ValueError("another version of the program wrote this text")
     paragraphs, ends = (
-        Filed(path.with_suffix("")),
+        ParagraphFile(path.with_suffix("")),
         np.cumsum([0, *(document["num_paragraphs"] for document in record["documents"])]),
     )
     paragraphs.check()

@@ -82,9 +82,9 @@ def intervals(label: str, **kw: Any) -> gr.HTML:
     return component("intervals", label, INTERVALS_TEMPLATE, {"rows": []}, **kw)
 
 
-ACCOUNT_TEMPLATE = '<div class="scroll" role="region" tabindex="0"><table><caption></caption><thead></thead><tbody></tbody></table></div>'
+DRAW_TABLE_TEMPLATE = '<div class="scroll" role="region" tabindex="0"><table><caption></caption><thead></thead><tbody></tbody></table></div>'
 
 
-def account(label: str, **kw: Any) -> gr.HTML:
+def draw_table(label: str, **kw: Any) -> gr.HTML:
     """A table whose first column names its rows. value: `{"columns": [str], "rows": JSON text of [[str]]}`; text for the reason told in chips.py."""
-    return component("account", label, ACCOUNT_TEMPLATE, {"columns": [], "rows": "[]"}, **kw)
+    return component("draw_table", label, DRAW_TABLE_TEMPLATE, {"columns": [], "rows": "[]"}, **kw)

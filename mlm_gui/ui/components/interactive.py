@@ -30,18 +30,18 @@ def chips(label: str, **kw: Any) -> gr.HTML:
     return component("chips", label, CHIPS_TEMPLATE, {"tokens": "[]", "legend": False}, **kw)
 
 
-BLANKER_TEMPLATE = '<div class="strip" role="toolbar" aria-orientation="horizontal"></div>'
+BLANK_PICKER_TEMPLATE = '<div class="strip" role="toolbar" aria-orientation="horizontal"></div>'
 
 
-def blanker(label: str, **kw: Any) -> gr.HTML:
+def blank_picker(label: str, **kw: Any) -> gr.HTML:
     """Words as toggle buttons; a hidden one shows ____. A click changes the value in the browser at once and fires `toggle`; the server reads the value.
 
     value: `{"words": [{"text": str, "blank": bool}]}`. The text of a blank is never written into the page. The value comes from a browser: check it.
     """
-    return component("blanker", label, BLANKER_TEMPLATE, {"words": []}, **kw)
+    return component("blank_picker", label, BLANK_PICKER_TEMPLATE, {"words": []}, **kw)
 
 
-BARS_TEMPLATE = """
+GUESS_BARS_TEMPLATE = """
 <h3 class="title"></h3>
 <ol class="rows"></ol>
 <p class="empty" hidden></p>
@@ -49,18 +49,22 @@ BARS_TEMPLATE = """
 """
 
 
-def bars(label: str, **kw: Any) -> gr.HTML:
+def guess_bars(label: str, **kw: Any) -> gr.HTML:
     """A titled list of bars.
 
     value: `{"title": str, "tone": "base" | "tuned" | "moved", "rows": [{"token": str, "share": 0..1 of the width, "text": figure on the right, "note": spoken
     and shown on hover, "tone": optional, for this row}], "empty": said when there are no rows, "foot": optional, a sentence under them}`.
     """
     return component(
-        "bars", label, BARS_TEMPLATE, {"title": "", "tone": "base", "rows": [], "empty": ""}, **kw
+        "guess_bars",
+        label,
+        GUESS_BARS_TEMPLATE,
+        {"title": "", "tone": "base", "rows": [], "empty": ""},
+        **kw,
     )
 
 
-HEAT_TEMPLATE = """
+SURPRISAL_MAP_TEMPLATE = """
 <div class="progress" role="progressbar" aria-label="Share of the text that is read" aria-valuemin="0" aria-valuemax="100" aria-valuenow="0"><div></div></div>
 <p class="note" role="status"></p>
 <p class="empty"></p>
@@ -71,7 +75,7 @@ HEAT_TEMPLATE = """
 """
 
 
-def heat(label: str, poll: Poll, **kw: Any) -> gr.HTML:
+def surprisal_map(label: str, poll: Poll, **kw: Any) -> gr.HTML:
     """Words as chips with their surprise in nats, and the words that changed most. Fires `pick` with `{reading, index}` and `over` with `{reading}`.
 
     value: `{"reading": id or None, "visitor": id, "show": "tuned" | "base" | "change", "empty": what to say while there is no reading}`.
@@ -80,9 +84,9 @@ def heat(label: str, poll: Poll, **kw: Any) -> gr.HTML:
     [[text, base nats, tuned nats, starts a paragraph]], "moved": [[index, text, base nats, tuned nats]], "note": str, "progress": 0..1 | None, "final": bool}`.
     """
     return component(
-        "heat",
+        "surprisal_map",
         label,
-        HEAT_TEMPLATE,
+        SURPRISAL_MAP_TEMPLATE,
         {"reading": None, "visitor": "", "show": "change", "empty": ""},
         poll,
         **kw,

@@ -26,13 +26,13 @@ def pill(poll: Poll, **kw: Any) -> gr.HTML:
 
 MAX_COLUMNS = 7
 """Evaluations shown; of more, the first, the last and evenly chosen ones between them."""
-LAPSE_TEMPLATE = """
+PROBE_TIMELINE_TEMPLATE = """
 <div class="scroll" role="region" tabindex="0" hidden><table><caption></caption><thead><tr></tr></thead><tbody></tbody></table></div>
 <p class="empty" hidden></p>
 """
 
 
-def lapse(label: str, poll: Poll, **kw: Any) -> gr.HTML:
+def probe_timeline(label: str, poll: Poll, **kw: Any) -> gr.HTML:
     """A table, one row a sentence and one column an evaluation, that follows a run by itself.
 
     value: `{"run": id or None, "visitor": str, "state": str, "steps": [int], "rows": [{"sentence": str, "cells": [{"token", "share", "changed", "others"}],
@@ -40,16 +40,16 @@ def lapse(label: str, poll: Poll, **kw: Any) -> gr.HTML:
     with `seen` and `final`.
     """
     return component(
-        "lapse",
+        "probe_timeline",
         label,
-        LAPSE_TEMPLATE,
+        PROBE_TIMELINE_TEMPLATE,
         {"run": None, "steps": [], "rows": [], "empty": ""},
         poll,
         **kw,
     )
 
 
-def lapse_value(run: Run) -> dict[str, Any]:
+def probe_timeline_value(run: Run) -> dict[str, Any]:
     """The rows and columns of a run's time-lapse."""
     sentences = run.job.probes if run.job else ()
     shown = _some(run.history().probed)
@@ -90,7 +90,7 @@ def _some(probed: list[Probed]) -> list[Probed]:
     return [probed[place] for place in places]
 
 
-def lapse_poller(studio: Studio, final_states: tuple[str, ...]):
+def probe_timeline_poller(studio: Studio, final_states: tuple[str, ...]):
     """The server function behind the time-lapse."""
 
     def poll(asked: dict) -> dict[str, Any] | None:
@@ -106,19 +106,19 @@ def lapse_poller(studio: Studio, final_states: tuple[str, ...]):
             run.state,
             [[event.step for event in run.history().probed][-1:], len(run.history().probed)],
         )
-        news = lapse_value(run) if asked.get("seen") != seen else {}
+        news = probe_timeline_value(run) if asked.get("seen") != seen else {}
         return {**news, "seen": seen, "final": state in final_states}
 
     return poll
 
 
-RUNLIST_TEMPLATE = """
+RUN_LIST_TEMPLATE = """
 <div class="scroll" role="region" tabindex="0" hidden><table><caption></caption><thead><tr></tr></thead><tbody></tbody></table></div>
 <p class="empty" hidden></p>
 """
 
 
-def runlist(label: str, poll: Poll, **kw: Any) -> gr.HTML:
+def run_list(label: str, poll: Poll, **kw: Any) -> gr.HTML:
     """Fires `choose` with `{ids, turn}` when a box is ticked, and again after the answer with that `turn` when more were, `open` with `{run}` when a name is
     pressed, and `changed` when a run came, went, or is in another state than the page shows.
 
@@ -126,9 +126,9 @@ def runlist(label: str, poll: Poll, **kw: Any) -> gr.HTML:
     under `head`. poll: gets `{"visitor"}` every 2 s while somebody looks, every 6 s while no run is alive, and answers `{"rows", "is_alive": bool}`.
     """
     return component(
-        "runlist",
+        "run_list",
         label,
-        RUNLIST_TEMPLATE,
+        RUN_LIST_TEMPLATE,
         {"rows": [], "chosen": [], "head": [], "empty": ""},
         poll,
         **kw,

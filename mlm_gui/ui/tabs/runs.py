@@ -8,13 +8,13 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.runs.lineage import RUN
 from mlm_gui.services.runs.registry import check_deletable, delete
 from mlm_gui.services.runs.run import LIVE_STATES, RESUMABLE_STATES, Run
-from mlm_gui.services.runs.summary import Line
+from mlm_gui.services.runs.summary import RunSummary
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.component_events import answer_to, sent
 from mlm_gui.ui.components.chart import chart, figure_json
-from mlm_gui.ui.components.live import runlist
+from mlm_gui.ui.components.live import run_list
 from mlm_gui.ui.figures import MAX_OVERLAID, overlay_chart
-from mlm_gui.ui.run_text import LOSS_NAME, MARKS, spoken_bytes
+from mlm_gui.ui.run_text import LOSS_NAME, MARKS, format_bytes
 from mlm_gui.ui.run_view import view_of
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.tabs.train.tab import TrainingTab, check_owner, model_choices
@@ -48,7 +48,7 @@ class RunsView(NamedTuple):
     curves: gr.HTML
     name: gr.Textbox
     rename: gr.Button
-    go_on: gr.Button
+    resume: gr.Button
     more: gr.Button
     anew: gr.Button
     delete: gr.Button
@@ -66,7 +66,7 @@ def build(
         elem_classes="lead",
     )
     with gr.Column(elem_classes="card"):
-        runs = runlist(
+        runs = run_list(
             "Runs, newest first",
             poller(studio),
             value={"rows": [], "chosen": [], "head": HEAD, "empty": NO_RUNS},
@@ -80,7 +80,7 @@ def build(
                 label="name", max_lines=1, max_length=80, interactive=False, elem_id="runs-name"
             )
             rename = gr.Button("Rename", interactive=False, elem_id="runs-rename")
-            go_on = gr.Button("Go on", interactive=False, elem_id="runs-go-on")
+            resume = gr.Button("Go on", interactive=False, elem_id="runs-go-on")
             passes = gr.Number(
                 2,
                 precision=0,
@@ -101,7 +101,9 @@ def build(
                 "Loss of the chosen runs", value=NOTHING_CHOSEN, elem_id="runs-chart", height=380
             )
 
-    view = RunsView(runs, total, curves, name, rename, go_on, more, anew, remove, asked, sure, keep)
+    view = RunsView(
+        runs, total, curves, name, rename, resume, more, anew, remove, asked, sure, keep
+    )
     who = [session.visitor, runs]
     for news in (tab.select, training.finished.then, runs.changed):
         on(news, refresh, studio, who, view, concurrency_id=LISTING)
@@ -110,7 +112,7 @@ def build(
     renamed = [
         on(event, rename_run, studio, [*who, name], view) for event in (rename.click, name.submit)
     ]
-    for button, handler, inputs in ((go_on, go_on_with, who), (more, train_more, [*who, passes])):
+    for button, handler, inputs in ((resume, go_on_with, who), (more, train_more, [*who, passes])):
         on(button.click, handler, studio, inputs, [*training.view, tabs])
     on(anew.click, start_anew, studio, who, [training.model, tabs])
     on(remove.click, ask_once, studio, who, [asked, sure, keep])
@@ -124,7 +126,7 @@ def poller(studio: Studio):
 
     def poll(asked: dict) -> dict:
         """The rows as they are now."""
-        lines = lines_of(studio, asked.get("visitor") if isinstance(asked, dict) else None)
+        lines = summaries_of(studio, asked.get("visitor") if isinstance(asked, dict) else None)
         return {
             "rows": rows_of(lines),
             "is_alive": any(line.state in LIVE_STATES for line in lines),
@@ -133,9 +135,9 @@ def poller(studio: Studio):
     return poll
 
 
-def lines_of(studio: Studio, visitor: str) -> list[Line]:
+def summaries_of(studio: Studio, visitor: str) -> list[RunSummary]:
     """One line for each of this visitor's runs, newest first."""
-    return [studio.overview.line(run) for run in studio.visible_runs(visitor)]
+    return [studio.run_summaries.line(run) for run in studio.visible_runs(visitor)]
 
 
 def refresh(studio: Studio, visitor: str, runs: dict) -> RunsView:
@@ -166,16 +168,16 @@ def rename_run(studio: Studio, visitor: str, runs: dict, name: str) -> RunsView:
 def go_on_with(studio: Studio, visitor: str, runs: dict) -> tuple:
     """Puts the chosen run in the queue again, and shows it."""
     run = _the_one(studio, visitor, runs)
-    with studio.preflight.given_way():
-        studio.trainer.go_on(run, check_owner(studio, visitor))
+    with studio.preflight.measuring_paused():
+        studio.training_queue.resume(run, check_owner(studio, visitor))
     return *view_of(studio, run, visitor), gr.Tabs(selected="train")
 
 
 def train_more(studio: Studio, visitor: str, runs: dict, passes: float) -> tuple:
     """Gives the chosen, finished run more passes and puts it in the queue."""
     run = _the_one(studio, visitor, runs)
-    with studio.preflight.given_way():
-        studio.trainer.train_more(run, passes, check_owner(studio, visitor))
+    with studio.preflight.measuring_paused():
+        studio.training_queue.train_more(run, passes, check_owner(studio, visitor))
     return *view_of(studio, run, visitor), gr.Tabs(selected="train")
 
 
@@ -193,7 +195,7 @@ def ask_once(studio: Studio, visitor: str, runs: dict) -> tuple:
     if not chosen:
         raise _nothing_chosen()
     check_deletable(*chosen)
-    size = spoken_bytes(sum(run.disk_bytes for run in chosen))
+    size = format_bytes(sum(run.disk_bytes for run in chosen))
     what = "This erases the run" if len(chosen) == 1 else f"This erases {len(chosen)} runs"
     words = f"{what} with the text kept in it, its history, checkpoints and model: {size}. It cannot be brought back."
     return gr.Markdown(words, visible=True), gr.Button(visible=True), gr.Button(visible=True)
@@ -209,7 +211,7 @@ def delete_chosen(studio: Studio, visitor: str, runs: dict) -> RunsView:
 
 
 def _view(studio: Studio, visitor: str, ids: object) -> RunsView:
-    lines = {line.id: line for line in lines_of(studio, visitor)}
+    lines = {line.id: line for line in summaries_of(studio, visitor)}
     chosen = _chosen(studio, visitor, ids)
     one = chosen[0] if len(chosen) == 1 else None
     line = lines.get(one.id) if one else None
@@ -228,7 +230,7 @@ def _view(studio: Studio, visitor: str, ids: object) -> RunsView:
             "empty": "",
             "table": {"head": head, "rows": rows},
         }
-    used = spoken_bytes(sum(line.disk_bytes for line in lines.values()))
+    used = format_bytes(sum(line.disk_bytes for line in lines.values()))
     return RunsView(
         {
             "rows": rows_of(list(lines.values())),
@@ -256,19 +258,19 @@ def _view(studio: Studio, visitor: str, ids: object) -> RunsView:
     )
 
 
-def rows_of(lines: list[Line]) -> list[dict]:
+def rows_of(lines: list[RunSummary]) -> list[dict]:
     """The list as the component takes it."""
     names = {f"{RUN}{line.id}": line.name for line in lines}
     return [_row(line, names) for line in lines]
 
 
-def _row(line: Line, names: dict[str, str]) -> dict:
+def _row(line: RunSummary, names: dict[str, str]) -> dict:
     losses = (
         f"{line.before:.2f} → {line.after:.2f}"
         if line.before is not None and line.after is not None
         else "–"
     )
-    losses += f" (step {line.went_back_to:,} kept)" if line.went_back_to is not None else ""
+    losses += f" (step {line.best_step_kept:,} kept)" if line.best_step_kept is not None else ""
     model = (
         (f"run “{names[line.model]}”" if line.model in names else "a run that is gone")
         if line.model.startswith(RUN)
@@ -281,7 +283,7 @@ def _row(line: Line, names: dict[str, str]) -> dict:
         steps,
         losses,
         line.created[:16].replace("T", " "),
-        spoken_bytes(line.disk_bytes),
+        format_bytes(line.disk_bytes),
     ]
     return {
         "id": line.id,

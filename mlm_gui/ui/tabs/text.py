@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.assets import ASSETS
 from mlm_gui.core.corpus.corpus import Corpus
-from mlm_gui.core.corpus.fragmentation import shattered_words
+from mlm_gui.core.corpus.fragmentation import fragmented_words
 from mlm_gui.core.corpus.paragraphs import lengths_of, some_of
 from mlm_gui.core.corpus.reader import TEXT_ENDINGS
-from mlm_gui.core.evaluation.sample_size import too_little
+from mlm_gui.core.evaluation.sample_size import small_sample_warning
 from mlm_gui.errors import UserError
 from mlm_gui.services.storage.texts import FORGOTTEN
 from mlm_gui.services.studio import Studio
@@ -44,7 +44,7 @@ class TextView(NamedTuple):
     numbers: gr.HTML
     title: gr.Markdown
     preview: gr.Textbox
-    shattered: gr.Markdown
+    fragmented: gr.Markdown
     split: gr.Markdown
 
 
@@ -98,7 +98,7 @@ def build(studio: Studio, session: Session) -> TextTab:
                 elem_id="text-preview",
                 visible=False,
             )
-            shattered = gr.Markdown(elem_id="text-shattered")
+            fragmented = gr.Markdown(elem_id="text-shattered")
             with gr.Row():
                 held_out = gr.Slider(
                     2,
@@ -121,7 +121,7 @@ def build(studio: Studio, session: Session) -> TextTab:
                 )
             split = gr.Markdown(elem_id="text-split")
 
-    view = TextView(session.text_id, numbers, title, preview, shattered, split)
+    view = TextView(session.text_id, numbers, title, preview, fragmented, split)
     choice = [held_out, split_seed]
     announced = on(files.upload, announce, studio, files, title)
     uploaded = on(announced.then, upload, studio, [files, *choice], view)
@@ -148,7 +148,7 @@ def build(studio: Studio, session: Session) -> TextTab:
 
 def announce(studio: Studio, files: list[str] | None) -> object:
     """What is being read, and about how long it takes, when that is worth a word."""
-    from mlm_gui.core.evaluation.wording import spoken_minutes
+    from mlm_gui.core.evaluation.wording import describe_duration
 
     if not files or len(files) > studio.limits.max_files:
         return gr.skip()  # refused at once
@@ -156,7 +156,7 @@ def announce(studio: Studio, files: list[str] | None) -> object:
     if num_bytes < LONG_FILE_BYTES:
         return gr.skip()
     what = plain(Path(files[0]).name) if len(files) == 1 else f"{len(files)} files"
-    seconds = spoken_minutes(num_bytes / READ_BYTES_PER_SECOND)
+    seconds = describe_duration(num_bytes / READ_BYTES_PER_SECOND)
     return f"### Reading {what} …\n{num_bytes / 1e6:,.0f} MB are read and searched for paragraphs that repeat: about {seconds} on an idle machine."
 
 
@@ -189,7 +189,9 @@ def paste(studio: Studio, text: str, held_out: float, split_seed: float) -> Text
     """Takes pasted text."""
     return bring(
         studio,
-        Corpus.from_text(checks.text("The pasted text", text, studio.limits.max_text_characters)),
+        Corpus.from_text(
+            validation.text("The pasted text", text, studio.limits.max_text_characters)
+        ),
         held_out,
         split_seed,
     )
@@ -255,11 +257,11 @@ def show(studio: Studio, text_id: str, held_out: float, split_seed: float) -> Te
             "extra": f"words · typical {counts.median_words:.0f}",
         },
     ]
-    words = shattered_words(some_of(corpus.paragraphs, COUNTED_CHARACTERS), tokenizer, 8)
+    words = fragmented_words(some_of(corpus.paragraphs, COUNTED_CHARACTERS), tokenizer, 8)
     looked_at = (
         "" if is_exact else f" (looked for in a random part of {COUNTED_CHARACTERS:,} characters)"
     )
-    shattered = (
+    fragmented = (
         (
             f"**Words the starter must piece together{looked_at}:** "
             + ", ".join(f"`{word.word}` ({' '.join(word.pieces)})" for word in words)
@@ -272,7 +274,7 @@ def show(studio: Studio, text_id: str, held_out: float, split_seed: float) -> Te
         {"facts": numbers},
         title_of(studio, text_id),
         gr.Textbox(preview_of(corpus), visible=True),
-        shattered,
+        fragmented,
         describe_split(studio, text_id, held_out, split_seed),
     )
 
@@ -287,19 +289,19 @@ def describe_split(studio: Studio, text_id: str, held_out: float, split_seed: fl
     tokenizer = studio.models.tokenizer("starter")
     try:
         choice = (
-            checks.fraction("The held-out share", held_out, 2, 50) / 100,
-            checks.whole("The seed", split_seed, 0, 2**31 - 1),
+            validation.fraction("The held-out share", held_out, 2, 50) / 100,
+            validation.whole("The seed", split_seed, 0, 2**31 - 1),
         )
-        is_unseen = corpus.unseen(*choice)
-        warning = too_little(
+        is_held_out = corpus.unseen(*choice)
+        warning = small_sample_warning(
             corpus, *choice, lambda paragraphs: num_ordinary(paragraphs, tokenizer)
         )
     except UserError as error:
         return f"**{error.what}** {error.why} {error.do}"
-    num_unseen = int(is_unseen.sum())
-    num_learned = len(is_unseen) - num_unseen
+    num_held_out = int(is_held_out.sum())
+    num_learned = len(is_held_out) - num_held_out
     paragraphs = "paragraph" if num_learned == 1 else "paragraphs"
-    counts = f"**{num_learned:,}** {paragraphs} to learn from, **{num_unseen:,}** kept unseen. Paragraphs that say nearly the same stay on one side."
+    counts = f"**{num_learned:,}** {paragraphs} to learn from, **{num_held_out:,}** kept unseen. Paragraphs that say nearly the same stay on one side."
     return f"{counts}\n\n**! {warning}** It can be trained all the same." if warning else counts
 
 

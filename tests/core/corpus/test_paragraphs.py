@@ -11,8 +11,8 @@ from mlm_gui.core.corpus import near_duplicates as duplicates
 from mlm_gui.core.corpus import paragraphs
 from mlm_gui.core.corpus.corpus import Corpus, Document
 from mlm_gui.core.corpus.paragraphs import (
-    Collected,
-    Filed,
+    ParagraphFile,
+    ParagraphWriter,
     beginning_of,
     chosen,
     end_to_end,
@@ -26,23 +26,23 @@ TEXT = tuple(f"{'naïve 漢字 🌱 ' * (number % 7)}Row {number}." for number i
 
 
 @pytest.fixture(params=["one read", "many reads"])
-def filed(request, monkeypatch) -> Filed:
+def filed(request, monkeypatch) -> ParagraphFile:
     if request.param == "many reads":
         monkeypatch.setattr(paragraphs, "_READ_BYTES", 60)
         monkeypatch.setattr(paragraphs, "_READ_PARAGRAPHS", 7)
     return in_file(TEXT, monkeypatch)
 
 
-def in_file(text, monkeypatch) -> Filed:
+def in_file(text, monkeypatch) -> ParagraphFile:
     monkeypatch.setattr(paragraphs, "MOST_HELD_CHARACTERS", 500)
-    collected = Collected()
+    collected = ParagraphWriter()
     for paragraph in text:
         collected.add(paragraph)
     return collected.finish()
 
 
 def test_a_text_in_a_file_reads_like_one_in_memory(filed):
-    assert isinstance(filed, Filed) and len(filed) == 100 and tuple(filed) == TEXT
+    assert isinstance(filed, ParagraphFile) and len(filed) == 100 and tuple(filed) == TEXT
     assert (filed[0], filed[41], filed[-1]) == (TEXT[0], TEXT[41], TEXT[-1])
     for place in (slice(None), slice(5), slice(-3, None), slice(10, 90, 9), slice(7, 7)):
         assert tuple(filed[place]) == TEXT[place] and lengths_of(filed[place]).tolist() == [
@@ -60,10 +60,10 @@ def test_a_text_in_a_file_reads_like_one_in_memory(filed):
 
 
 def test_a_short_text_is_held_and_a_long_one_is_not(monkeypatch):
-    collected = Collected()
+    collected = ParagraphWriter()
     collected.add("Sow beans.")
     assert collected.finish() == ("Sow beans.",)
-    assert isinstance(in_file(TEXT, monkeypatch), Filed)
+    assert isinstance(in_file(TEXT, monkeypatch), ParagraphFile)
 
 
 def test_the_fingerprint_is_that_of_the_text_wherever_it_lies(filed):
@@ -82,7 +82,7 @@ def test_a_part_of_a_long_text_is_the_same_part_wherever_it_lies(filed):
 
 def test_documents_of_one_file_are_one_text_again(filed):
     whole = end_to_end([filed[:40], filed[40:], filed[100:]])
-    assert isinstance(whole, Filed) and whole.is_whole and tuple(whole) == TEXT
+    assert isinstance(whole, ParagraphFile) and whole.is_whole and tuple(whole) == TEXT
     assert end_to_end([filed[50:], filed[:50]]) == TEXT[50:] + TEXT[:50]
     assert end_to_end([filed[:2], ("Sow beans.",)]) == (*TEXT[:2], "Sow beans.")
 

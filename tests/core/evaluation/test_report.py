@@ -14,14 +14,14 @@ from mlm_gui.core.evaluation.outcomes import BETTER, NO_VERDICT, SAME, WORSE
 from mlm_gui.core.evaluation.paired import pair
 from mlm_gui.core.evaluation.report import (
     MAX_EXAM_CHARACTERS,
+    MIN_CLUSTERS,
     MIN_MASKS,
-    MIN_UNITS,
     Material,
     bounded,
     examination,
     general_paragraphs,
 )
-from mlm_gui.core.evaluation.wording import spoken_minutes
+from mlm_gui.core.evaluation.wording import describe_duration
 from mlm_gui.core.masking.policy import EXAM_POLICY, IGNORED, Fate
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training.loop import train
@@ -47,7 +47,7 @@ def report_of(base, tuned, material, seconds=0.0, seeds=(0, 1)):
     return finished(examination(base, tuned, material, seconds, seeds), lambda share: True)
 
 
-def taught(lm, paragraphs, split):
+def in_tutorial_mode(lm, paragraphs, split):
     tuned = lm.copy()
     for _ in train(tuned, Split(tuple(paragraphs), split.held_out[:2]), BRIEF):
         pass
@@ -56,7 +56,7 @@ def taught(lm, paragraphs, split):
 
 @pytest.fixture(scope="module")
 def tuned(lm, split):
-    return taught(lm, split.train, split)
+    return in_tutorial_mode(lm, split.train, split)
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +76,14 @@ def test_held_out_scores_hide_every_chosen_token(lm, split):
 
 def test_identical_models_show_no_measurable_change_and_a_difference_of_exactly_zero(lm, material):
     report = report_of(lm, lm.copy(), material)
-    for pairing in (report.unseen, report.forgetting):
+    for paired_result in (report.unseen, report.forgetting):
         assert (
-            pairing.difference,
-            pairing.difference_interval,
-            pairing.p_value,
-            pairing.outcome,
+            paired_result.difference,
+            paired_result.difference_interval,
+            paired_result.p_value,
+            paired_result.outcome,
         ) == (0.0, (0.0, 0.0), 1.0, SAME)
-        assert pairing.base == pairing.tuned
+        assert paired_result.base == paired_result.tuned
     assert report.verdict == SAME and report.sentence.startswith(
         "No measurable change: the loss on unseen text differs by 0 "
     )
@@ -111,7 +111,9 @@ def test_a_model_that_learned_shuffled_words_is_worse(lm, split, material):
     random.Random(0).shuffle(words)
     report = report_of(
         lm,
-        taught(lm, (" ".join(words[i : i + 60]) for i in range(0, len(words), 60)), split),
+        in_tutorial_mode(
+            lm, (" ".join(words[i : i + 60]) for i in range(0, len(words), 60)), split
+        ),
         material,
     )
     assert (
@@ -129,19 +131,21 @@ def test_an_exam_repeats_to_the_last_digit(lm, tuned, material, better):
 def test_the_figures_are_those_of_plain_evaluations(lm, split):
     store = tokenize(split.held_out, lm.tokenizer, lm.max_length)
     scores = [evaluate(lm, Exam.of(store, EXAM_POLICY, lm, seed)) for seed in (0, 1, 2)]
-    pairing = finished(pair(lm, lm, split.held_out, (0, 1, 2)), lambda share: True)
+    paired_result = finished(pair(lm, lm, split.held_out, (0, 1, 2)), lambda share: True)
     weights = [score.num_masks for score in scores]
-    assert pairing.num_masks == sum(weights) and pairing.num_units == len(split.held_out)
+    assert paired_result.num_masks == sum(weights) and paired_result.num_clusters == len(
+        split.held_out
+    )
     for figure in ("loss", "top1", "top5"):
-        assert getattr(pairing.base, figure) == pytest.approx(
+        assert getattr(paired_result.base, figure) == pytest.approx(
             np.average([getattr(score, figure) for score in scores], weights=weights), rel=1e-12
         )
         low, high = (
-            pairing.base.interval
+            paired_result.base.interval
             if figure == "loss"
-            else getattr(pairing.base, f"{figure}_interval")
+            else getattr(paired_result.base, f"{figure}_interval")
         )
-        assert low < getattr(pairing.base, figure) < high
+        assert low < getattr(paired_result.base, figure) < high
 
 
 def test_parts_of_a_long_paragraph_and_near_duplicates_are_one_unit(lm, corpus):
@@ -153,7 +157,7 @@ def test_parts_of_a_long_paragraph_and_near_duplicates_are_one_unit(lm, corpus):
         corpus.paragraphs[40] + " So they say.",
         corpus.paragraphs[41],
     )
-    assert finished(pair(lm, lm, paragraphs, (0,)), lambda share: True).num_units == 3
+    assert finished(pair(lm, lm, paragraphs, (0,)), lambda share: True).num_clusters == 3
 
 
 @pytest.mark.parametrize(
@@ -168,8 +172,8 @@ def test_parts_of_a_long_paragraph_and_near_duplicates_are_one_unit(lm, corpus):
             "2 of the 31 paragraphs were, word for word or nearly, in the text that the base model learned from",
         ),
         (
-            lambda material: {"unseen": material.unseen[: MIN_UNITS - 1]},
-            f"only {MIN_UNITS - 1} different paragraphs are unseen",
+            lambda material: {"unseen": material.unseen[: MIN_CLUSTERS - 1]},
+            f"only {MIN_CLUSTERS - 1} different paragraphs are unseen",
         ),
         (
             lambda material: {"unseen": ("Seed is life, he said.", *material.unseen[:1]) * 9},
@@ -247,4 +251,4 @@ def test_the_general_text_is_varied_and_long_enough_to_measure_forgetting():
     [(0.2, "1 second"), (24, "24 seconds"), (100, "1.7 minutes"), (7200, "2.0 hours")],
 )
 def test_durations_are_told_in_words(seconds, said):
-    assert spoken_minutes(seconds) == said
+    assert describe_duration(seconds) == said

@@ -7,13 +7,15 @@ import pytest
 from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.evaluation.paired import pair
 from mlm_gui.core.evaluation.report import Material, warnings_of
-from mlm_gui.core.evaluation.sample_size import too_little
+from mlm_gui.core.evaluation.sample_size import small_sample_warning
 from mlm_gui.core.masking.policy import EXAM_SEEDS
 from mlm_gui.core.tokens import num_ordinary
 
 
 def told(corpus: Corpus, share: float, lm) -> str:
-    return too_little(corpus, share, 0, lambda paragraphs: num_ordinary(paragraphs, lm.tokenizer))
+    return small_sample_warning(
+        corpus, share, 0, lambda paragraphs: num_ordinary(paragraphs, lm.tokenizer)
+    )
 
 
 def refused(corpus: Corpus, share: float, lm) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.corpus.corpus import Split
 from mlm_gui.core.masking import sampling as masking
 from mlm_gui.core.masking.counts import chosen_shares, counts_of, expected_histogram
-from mlm_gui.core.masking.explanation import draw_masks, draw_of, taught
+from mlm_gui.core.masking.explanation import draw_masks, draw_of, in_tutorial_mode
 from mlm_gui.core.masking.loss_budget import tutorial_budget
 from mlm_gui.core.masking.policy import UNITS, Fate, MaskPolicy
-from mlm_gui.core.masking.snippet import twin_of
+from mlm_gui.core.masking.snippet import snippet_of
 from mlm_gui.core.masking.steps import steps_of
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training.loop import train
@@ -86,7 +86,7 @@ def test_a_run_as_taught_is_shown_as_it_is_fed_one_draw_for_all_passes_and_a_lab
     for step, (seen, labels) in enumerate(fed, 1):
         pack, batch = plan.batch_at(step)
         rows = [
-            taught(
+            in_tutorial_mode(
                 draw_of(lm.tokenizer, pack, batch, config.policy, 3, sequence=number),
                 plan.row_length,
             )
@@ -110,12 +110,12 @@ def test_a_step_that_the_run_does_not_have_is_refused(lm, corpus, step):
 
 
 @pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize("as_taught", [False, True])
+@pytest.mark.parametrize("tutorial_mode", [False, True])
 @pytest.mark.parametrize(("force", "forbid"), [((), ()), ((3, 6), (4, 5)), ((), tuple(range(60)))])
-def test_the_code_twin_draws_exactly_what_is_shown(lm, unit, as_taught, force, forbid):
+def test_the_code_twin_draws_exactly_what_is_shown(lm, unit, tutorial_mode, force, forbid):
     policy = MaskPolicy(rate=0.2, mask_share=0.6, random_share=0.3, unit=unit)
-    draw = draw_masks(lm.tokenizer, TEXT, policy, 5, 512, force, forbid, as_taught)
-    code = twin_of(draw, TEXT, "assets/starter").replace(
+    draw = draw_masks(lm.tokenizer, TEXT, policy, 5, 512, force, forbid, tutorial_mode)
+    code = snippet_of(draw, TEXT, "assets/starter").replace(
         "assets/starter", str(families.SAMPLE.parents[1] / "starter")
     )
     assert_twin(code, draw)
@@ -127,7 +127,7 @@ def test_the_code_twin_holds_for_every_tokenizer_family_and_odd_text(family, fam
     for text in ODD_TEXTS.values():
         for unit in ("token", "span"):
             draw = draw_masks(family(kind).tokenizer, text, MaskPolicy(unit=unit), 1)
-            assert_twin(twin_of(draw, text, str(family_folder(kind)), 256), draw)
+            assert_twin(snippet_of(draw, text, str(family_folder(kind)), 256), draw)
 
 
 def assert_twin(code, draw):
@@ -151,7 +151,7 @@ def test_forced_and_forbidden_pieces_say_so_and_specials_cannot_be_forced(lm):
 
 def test_the_tutorial_s_view_has_a_label_everywhere_and_padding_to_512(lm):
     draw = draw_masks(
-        lm.tokenizer, TEXT, MaskPolicy(mask_share=1, random_share=0), 0, as_taught=True
+        lm.tokenizer, TEXT, MaskPolicy(mask_share=1, random_share=0), 0, tutorial_mode=True
     )
     assert all(token.label == token.id for token in draw.tokens) and draw.num_padding == 512 - len(
         draw.tokens

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.corpus.corpus import Split
 from mlm_gui.core.model import attention as model_module
-from mlm_gui.core.training.events import Evaluated, Shrunk, Stepped
+from mlm_gui.core.training.events import Evaluated, MicroBatchesSplit, Stepped
 from mlm_gui.core.training.loop import Training
 from mlm_gui.core.training.plan import Plan, parts
 from mlm_gui.errors import UserError
@@ -73,8 +73,8 @@ def test_too_little_memory_makes_smaller_parts_and_changes_no_number(lm, split):
     whole = list(Training(lm.copy(), split, SHORT).events())
     training = Training(short_of_memory(lm.copy(), 200), split, SHORT)
     shrunk = list(training.events())
-    said = [event for event in shrunk if isinstance(event, Shrunk)]
-    assert said[0] == Shrunk(1, 2) and said[-1].parts == training.parts >= 4
+    said = [event for event in shrunk if isinstance(event, MicroBatchesSplit)]
+    assert said[0] == MicroBatchesSplit(1, 2) and said[-1].parts == training.parts >= 4
     assert losses(shrunk) == pytest.approx(losses(whole), rel=1e-5)
 
 

@@ -148,8 +148,12 @@ def test_after_an_early_stop_the_kept_score_counts_and_while_it_trains_the_lates
         *map(stepped, (3, 4), (4.0, 4.0)),
         scores[2],
     )
-    assert folded.kept == scores[2] and folded.went_back_to is None and not folded.is_trained
+    assert (
+        folded.kept_score == scores[2] and folded.best_step_kept is None and not folded.is_trained
+    )
     folded.add(Saved(2, "model"))
-    assert folded.kept == scores[1] and folded.went_back_to == 2 and folded.is_trained
+    assert folded.kept_score == scores[1] and folded.best_step_kept == 2 and folded.is_trained
     folded.add(Resumed(4, 10, 4.0))
-    assert folded.kept == scores[2] and folded.went_back_to is None and not folded.is_trained
+    assert (
+        folded.kept_score == scores[2] and folded.best_step_kept is None and not folded.is_trained
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from mlm_gui.core.evaluation.outcomes import NO_VERDICT, SAME
 from mlm_gui.errors import UserError
-from mlm_gui.services.jobs.evaluations import Sittings
+from mlm_gui.services.jobs.evaluations import EvaluationJobs
 from mlm_gui.services.limits import LAPTOP
 
 PATIENCE = 60.0
@@ -33,21 +33,26 @@ def gate(lm):
 
 
 @pytest.fixture
-def sittings(gate):
-    sittings = Sittings(gate, dataclasses.replace(LAPTOP, max_queue=2))
-    yield sittings
-    sittings.close()
+def evaluation_jobs(gate):
+    evaluation_jobs = EvaluationJobs(gate, dataclasses.replace(LAPTOP, max_queue=2))
+    yield evaluation_jobs
+    evaluation_jobs.close()
 
 
-def test_two_models_are_examined_on_any_text(sittings, gate, corpus):
+def test_two_models_are_examined_on_any_text(evaluation_jobs, gate, corpus):
     gate.open()
     few = dataclasses.replace(
         corpus,
         documents=(dataclasses.replace(corpus.documents[0], paragraphs=corpus.paragraphs[:20]),),
     )
-    sitting = sittings.sit_pair(("starter", "starter"), NAMES, few, "ann")
-    assert sitting.over.wait(PATIENCE)
-    assert (sitting.state, sitting.share, sitting.report.verdict, sitting.report.tuned_name) == (
+    evaluation_job = evaluation_jobs.evaluate_pair(("starter", "starter"), NAMES, few, "ann")
+    assert evaluation_job.over.wait(PATIENCE)
+    assert (
+        evaluation_job.state,
+        evaluation_job.share,
+        evaluation_job.report.verdict,
+        evaluation_job.report.tuned_name,
+    ) == (
         "done",
         1.0,
         SAME,
@@ -55,40 +60,47 @@ def test_two_models_are_examined_on_any_text(sittings, gate, corpus):
     )
 
 
-def test_a_cancelled_exam_has_no_report(sittings, gate, corpus):
-    sitting = sittings.sit_pair(("starter", "starter"), NAMES, corpus, "ann")
-    sitting.cancelled.set()
+def test_a_cancelled_exam_has_no_report(evaluation_jobs, gate, corpus):
+    evaluation_job = evaluation_jobs.evaluate_pair(("starter", "starter"), NAMES, corpus, "ann")
+    evaluation_job.cancelled.set()
     gate.open()
-    assert sitting.over.wait(PATIENCE)
-    assert (sitting.state, sitting.report, sitting.live) == ("cancelled", None, False)
+    assert evaluation_job.over.wait(PATIENCE)
+    assert (evaluation_job.state, evaluation_job.report, evaluation_job.live) == (
+        "cancelled",
+        None,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
     ("model", "said"),
     [("broken", "No such model."), ("crash", "An unexpected error came up (ZeroDivisionError).")],
 )
-def test_what_goes_wrong_is_told_in_three_sentences(sittings, gate, corpus, model, said):
+def test_what_goes_wrong_is_told_in_three_sentences(evaluation_jobs, gate, corpus, model, said):
     gate.open()
-    sitting = sittings.sit_pair(("starter", model), NAMES, corpus, "ann")
-    assert sitting.over.wait(PATIENCE)
-    assert sitting.state == "failed" and said in str(sitting.error)
+    evaluation_job = evaluation_jobs.evaluate_pair(("starter", model), NAMES, corpus, "ann")
+    assert evaluation_job.over.wait(PATIENCE)
+    assert evaluation_job.state == "failed" and said in str(evaluation_job.error)
 
 
-def test_each_visitor_has_one_and_all_together_a_few(sittings, gate, corpus):
-    sittings.sit_pair(("starter", "starter"), NAMES, corpus, "ann")
+def test_each_visitor_has_one_and_all_together_a_few(evaluation_jobs, gate, corpus):
+    evaluation_jobs.evaluate_pair(("starter", "starter"), NAMES, corpus, "ann")
     with pytest.raises(UserError, match="Another one of yours"):
-        sittings.sit_pair(("starter", "starter"), NAMES, corpus, "ann")
-    sittings.sit_pair(("starter", "starter"), NAMES, corpus, "bob")
+        evaluation_jobs.evaluate_pair(("starter", "starter"), NAMES, corpus, "ann")
+    evaluation_jobs.evaluate_pair(("starter", "starter"), NAMES, corpus, "bob")
     with pytest.raises(UserError, match="Too many"):
-        sittings.sit_pair(("starter", "starter"), NAMES, corpus, "cid")
-    sittings.close()
+        evaluation_jobs.evaluate_pair(("starter", "starter"), NAMES, corpus, "cid")
+    evaluation_jobs.close()
 
 
-def test_only_who_asked_for_an_exam_finds_it(sittings, corpus):
-    sitting = sittings.sit_pair(("starter", "starter"), NAMES, corpus, "ann")
-    assert sittings.find(sitting.id, "ann") is sitting and sittings.find(sitting.id, "bob") is None
+def test_only_who_asked_for_an_exam_finds_it(evaluation_jobs, corpus):
+    evaluation_job = evaluation_jobs.evaluate_pair(("starter", "starter"), NAMES, corpus, "ann")
+    assert (
+        evaluation_jobs.find(evaluation_job.id, "ann") is evaluation_job
+        and evaluation_jobs.find(evaluation_job.id, "bob") is None
+    )
     for odd in (None, 5, "", "x" * 32, ["a"], {"a": 1}):
-        assert sittings.find(odd, "ann") is None
+        assert evaluation_jobs.find(odd, "ann") is None
 
 
 def test_a_text_that_one_of_them_learned_gets_no_verdict(studio, corpus, lm):
@@ -104,11 +116,11 @@ def test_a_text_that_one_of_them_learned_gets_no_verdict(studio, corpus, lm):
     )
     for _ in finetune(run, lambda name: lm.copy()):
         pass
-    sitting = studio.sittings.sit_pair(
+    evaluation_job = studio.evaluation_jobs.evaluate_pair(
         ("starter", f"run:{run.id}"), NAMES, dataclasses.replace(corpus, name="the same"), "ann"
     )
-    assert sitting.over.wait(PATIENCE)
+    assert evaluation_job.over.wait(PATIENCE)
     assert (
-        sitting.report.verdict == NO_VERDICT
-        and "94 of the 104 paragraphs" in sitting.report.sentence
+        evaluation_job.report.verdict == NO_VERDICT
+        and "94 of the 104 paragraphs" in evaluation_job.report.sentence
     )

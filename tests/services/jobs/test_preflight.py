@@ -27,7 +27,7 @@ def test_a_forecast_counts_what_the_run_then_does_and_leaves_nothing_behind(stud
 
 
 def test_nothing_is_measured_while_a_run_is_being_started(studio, corpus):
-    with studio.preflight.given_way():
+    with studio.preflight.measuring_paused():
         pass
     run = studio.runs.create(corpus, "starter", SHORT, 0.1, 0)
     with run.queue_lock:
@@ -66,10 +66,10 @@ def test_a_run_at_rest_is_read_once_for_the_list_and_again_when_it_changed(
     monkeypatch.setattr(
         Run, "history", lambda run, honest=Run.history: (read.append(run.id), honest(run))[1]
     )
-    assert studio.overview.line(run).state == "stopped"
+    assert studio.run_summaries.line(run).state == "stopped"
     assert read
     read.clear()
-    assert studio.overview.line(run).before == 5.0
+    assert studio.run_summaries.line(run).before == 5.0
     assert not read
     run.rename("Another name")
-    assert studio.overview.line(run).name == "Another name"
+    assert studio.run_summaries.line(run).name == "Another name"

@@ -10,7 +10,7 @@ from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.training.events import Stepped
 from mlm_gui.errors import UserError
 from mlm_gui.services.jobs import training_queue as jobs
-from mlm_gui.services.jobs.training_queue import Trainer
+from mlm_gui.services.jobs.training_queue import TrainingQueue
 from mlm_gui.services.limits import LAPTOP
 from mlm_gui.services.runs.run import Run
 
@@ -44,11 +44,11 @@ def gate(family):
 
 
 @pytest.fixture
-def trainer(gate):
-    trainer = Trainer(gate.load, LAPTOP)
-    yield trainer
+def training_queue(gate):
+    training_queue = TrainingQueue(gate.load, LAPTOP)
+    yield training_queue
     gate.opened.set()
-    trainer.close()
+    training_queue.close()
 
 
 @pytest.fixture
@@ -64,38 +64,42 @@ def new_run(studio, corpus):
     return create
 
 
-def wait_for(trainer: Trainer, runs) -> None:
+def wait_for(training_queue: TrainingQueue, runs) -> None:
     """Returns when all `runs` have ended and the trainer is idle."""
-    with trainer._changed:
-        assert trainer._changed.wait_for(
-            lambda: trainer._current is None and not trainer._waiting, PATIENCE
+    with training_queue._changed:
+        assert training_queue._changed.wait_for(
+            lambda: training_queue._current is None and not training_queue._waiting, PATIENCE
         )
     assert all(run.state not in ("queued", "running") for run in runs)
 
 
-def test_two_runs_train_in_turn_each_to_its_end(trainer, gate, new_run):
+def test_two_runs_train_in_turn_each_to_its_end(training_queue, gate, new_run):
     first, second = new_run(), new_run()
-    trainer.submit(first)
+    training_queue.submit(first)
     assert gate.entered.wait(PATIENCE)
-    trainer.submit(second)
-    assert (trainer.position(first), trainer.position(second)) == (0, 1)
+    training_queue.submit(second)
+    assert (training_queue.position(first), training_queue.position(second)) == (0, 1)
     assert (first.state, second.state) == ("queued", "queued")
     gate.opened.set()
-    wait_for(trainer, (first, second))
+    wait_for(training_queue, (first, second))
     assert first.state == second.state == "finished" and first.has_model and second.has_model
-    assert trainer.position(second) == 0
+    assert training_queue.position(second) == 0
 
 
-def test_stopping_a_waiting_run_takes_it_from_the_queue(trainer, gate, new_run):
+def test_stopping_a_waiting_run_takes_it_from_the_queue(training_queue, gate, new_run):
     first, second, third = new_run(), new_run(), new_run()
-    trainer.submit(first)
+    training_queue.submit(first)
     assert gate.entered.wait(PATIENCE)
-    trainer.submit(second)
-    trainer.submit(third)
-    assert trainer.stop(second) and second.state == "stopped" and trainer.position(third) == 1
-    assert not trainer.stop(second), "it is in the queue no more"
+    training_queue.submit(second)
+    training_queue.submit(third)
+    assert (
+        training_queue.stop(second)
+        and second.state == "stopped"
+        and training_queue.position(third) == 1
+    )
+    assert not training_queue.stop(second), "it is in the queue no more"
     gate.opened.set()
-    wait_for(trainer, (first, second, third))
+    wait_for(training_queue, (first, second, third))
     assert (first.state, second.state, third.state) == (
         "finished",
         "stopped",
@@ -103,7 +107,7 @@ def test_stopping_a_waiting_run_takes_it_from_the_queue(trainer, gate, new_run):
     ) and second.history().num_steps == 0
 
 
-def test_stopping_the_current_run_keeps_its_model(trainer, gate, new_run, monkeypatch):
+def test_stopping_the_current_run_keeps_its_model(training_queue, gate, new_run, monkeypatch):
     reached = threading.Event()
     original = jobs.finetune
 
@@ -116,10 +120,10 @@ def test_stopping_the_current_run_keeps_its_model(trainer, gate, new_run, monkey
     monkeypatch.setattr(jobs, "finetune", watched)
     run = new_run(config=TrainConfig(epochs=100, tokens_per_step=64, evaluations=1))
     gate.opened.set()
-    trainer.submit(run)
+    training_queue.submit(run)
     assert reached.wait(PATIENCE) and run.state == "running"
-    assert trainer.stop(run)
-    wait_for(trainer, [run])
+    assert training_queue.stop(run)
+    wait_for(training_queue, [run])
     assert (
         run.state == "stopped" and 1 <= run.history().num_steps < run.history().started.total_steps
     )
@@ -127,41 +131,41 @@ def test_stopping_the_current_run_keeps_its_model(trainer, gate, new_run, monkey
 
 
 def test_each_owner_has_a_limit_of_their_own(gate, new_run):
-    trainer = Trainer(gate.load, dataclasses.replace(LAPTOP, max_waiting_runs=1))
+    training_queue = TrainingQueue(gate.load, dataclasses.replace(LAPTOP, max_waiting_runs=1))
     mine, more, theirs = new_run(owner="ann"), new_run(owner="ann"), new_run(owner="bob")
-    trainer.submit(mine)
+    training_queue.submit(mine)
     with pytest.raises(UserError, match="limit here is 1"):
-        trainer.submit(more)
-    trainer.submit(theirs)
+        training_queue.submit(more)
+    training_queue.submit(theirs)
     gate.opened.set()
-    wait_for(trainer, (mine, theirs))
+    wait_for(training_queue, (mine, theirs))
     assert mine.state == theirs.state == "finished" and more.state == "interrupted"
-    trainer.submit(more)  # the first has ended
-    wait_for(trainer, [more])
+    training_queue.submit(more)  # the first has ended
+    wait_for(training_queue, [more])
     assert more.state == "finished"
 
 
 @pytest.mark.parametrize("model", ["broken", "crash"])
-def test_one_run_s_failure_does_not_stop_the_next(trainer, gate, new_run, model):
+def test_one_run_s_failure_does_not_stop_the_next(training_queue, gate, new_run, model):
     bad, good = new_run(model), new_run()
-    trainer.submit(bad)
-    trainer.submit(good)
+    training_queue.submit(bad)
+    training_queue.submit(good)
     gate.opened.set()
-    wait_for(trainer, (bad, good))
+    wait_for(training_queue, (bad, good))
     assert (bad.state, good.state) == ("failed", "finished")
     assert bad.history().ended.what and bad.history().ended.why and bad.history().ended.do
     assert not bad.queue_lock.is_locked
 
 
-def test_closing_pauses_the_current_run_and_starts_nothing_more(trainer, gate, new_run):
+def test_closing_pauses_the_current_run_and_starts_nothing_more(training_queue, gate, new_run):
     current, waiting = (
         new_run(config=TrainConfig(epochs=100, tokens_per_step=64, evaluations=1)),
         new_run(),
     )
-    trainer.submit(current)
+    training_queue.submit(current)
     assert gate.entered.wait(PATIENCE)
-    trainer.submit(waiting)
-    closing = threading.Thread(target=trainer.close, args=(PATIENCE,))
+    training_queue.submit(waiting)
+    closing = threading.Thread(target=training_queue.close, args=(PATIENCE,))
     closing.start()
     gate.opened.set()
     closing.join(PATIENCE)
@@ -173,17 +177,17 @@ def test_closing_pauses_the_current_run_and_starts_nothing_more(trainer, gate, n
     )
     assert not current.queue_lock.is_locked and not waiting.queue_lock.is_locked
     for starting in (
-        lambda: trainer.submit(new_run()),
-        lambda: trainer.go_on(current, "ann"),
-        lambda: trainer.one_step(current),
+        lambda: training_queue.submit(new_run()),
+        lambda: training_queue.resume(current, "ann"),
+        lambda: training_queue.one_step(current),
     ):
         with pytest.raises(UserError, match="about to close"):
             starting()
     assert current.state == "paused" and not current.queue_lock.is_locked
 
 
-def test_a_run_that_was_never_submitted_is_neither_stopped_nor_paused(trainer, new_run):
-    assert trainer.stop(new_run()) is False and trainer.pause(new_run()) is False
+def test_a_run_that_was_never_submitted_is_neither_stopped_nor_paused(training_queue, new_run):
+    assert training_queue.stop(new_run()) is False and training_queue.pause(new_run()) is False
 
 
 # ---- pause, one step, go on
@@ -207,66 +211,72 @@ def at_step(monkeypatch):
     return wanted.__setitem__
 
 
-def end_of(trainer, run) -> None:
-    with trainer._changed:
-        assert trainer._changed.wait_for(lambda: trainer._turn_of(run) is None, PATIENCE)
+def end_of(training_queue, run) -> None:
+    with training_queue._changed:
+        assert training_queue._changed.wait_for(
+            lambda: training_queue._turn_of(run) is None, PATIENCE
+        )
 
 
 @pytest.fixture
-def paused(trainer, gate, new_run, at_step):
+def paused(training_queue, gate, new_run, at_step):
     """A run that was paused after its second step."""
     run = new_run(config=LONG)
-    at_step(2, lambda: trainer.pause(run))
+    at_step(2, lambda: training_queue.pause(run))
     gate.opened.set()
-    trainer.submit(run)
-    end_of(trainer, run)
-    assert (run.state, run.safe_step, run.history().num_steps) == ("paused", 2, 2)
+    training_queue.submit(run)
+    end_of(training_queue, run)
+    assert (run.state, run.checkpoint_step, run.history().num_steps) == ("paused", 2, 2)
     return run
 
 
-def test_a_paused_run_holds_nothing_and_the_next_one_trains(trainer, paused, new_run):
+def test_a_paused_run_holds_nothing_and_the_next_one_trains(training_queue, paused, new_run):
     other = new_run()
-    trainer.submit(other)
-    end_of(trainer, other)
+    training_queue.submit(other)
+    end_of(training_queue, other)
     assert (
         other.state == "finished" and paused.state == "paused" and not paused.queue_lock.is_locked
     )
-    assert not trainer.pause(paused), "it is paused already"
+    assert not training_queue.pause(paused), "it is paused already"
 
 
-def test_one_step_is_exactly_one_however_often_it_is_pressed(trainer, paused, at_step):
-    at_step(3, lambda: (trainer.one_step(paused), trainer.one_step(paused)))
-    trainer.one_step(paused)
-    trainer.one_step(paused)
-    end_of(trainer, paused)
-    assert (paused.state, paused.safe_step, paused.history().num_steps) == ("paused", 3, 3)
+def test_one_step_is_exactly_one_however_often_it_is_pressed(training_queue, paused, at_step):
+    at_step(3, lambda: (training_queue.one_step(paused), training_queue.one_step(paused)))
+    training_queue.one_step(paused)
+    training_queue.one_step(paused)
+    end_of(training_queue, paused)
+    assert (paused.state, paused.checkpoint_step, paused.history().num_steps) == ("paused", 3, 3)
 
 
-def test_one_step_comes_before_waiting_runs_and_go_on_after_them(trainer, paused, new_run, at_step):
+def test_one_step_comes_before_waiting_runs_and_go_on_after_them(
+    training_queue, paused, new_run, at_step
+):
     first, second = new_run(config=LONG), new_run()
     places = []
 
     def look():
-        trainer.submit(second)
-        trainer.one_step(paused)
-        places.append((trainer.position(paused), trainer.position(second)))
-        trainer.pause(paused)
-        trainer.go_on(paused, "ann")
-        places.append((trainer.position(paused), trainer.position(second), paused.state))
-        trainer.stop(first)
+        training_queue.submit(second)
+        training_queue.one_step(paused)
+        places.append((training_queue.position(paused), training_queue.position(second)))
+        training_queue.pause(paused)
+        training_queue.resume(paused, "ann")
+        places.append(
+            (training_queue.position(paused), training_queue.position(second), paused.state)
+        )
+        training_queue.stop(first)
 
     at_step(1, look)
-    trainer.submit(first)
+    training_queue.submit(first)
     for run in (first, second, paused):
-        end_of(trainer, run)
+        end_of(training_queue, run)
     assert places == [(1, 2), (2, 1, "queued")] and paused.state == "finished"
 
 
-def test_go_on_goes_on_once_and_a_restarted_server_can(trainer, paused, gate, studio):
-    again = Trainer(gate.load, LAPTOP)
+def test_go_on_goes_on_once_and_a_restarted_server_can(training_queue, paused, gate, studio):
+    again = TrainingQueue(gate.load, LAPTOP)
     run = studio.runs.find(paused.id)
-    again.go_on(run, "ann")
-    again.go_on(run, "ann")
+    again.resume(run, "ann")
+    again.resume(run, "ann")
     end_of(again, run)
     assert (
         run.state == "finished"
@@ -275,33 +285,37 @@ def test_go_on_goes_on_once_and_a_restarted_server_can(trainer, paused, gate, st
     )
     assert (run.folder / "events.jsonl").read_text().count('"resumed"') == 1
     with pytest.raises(UserError, match="cannot go on"):
-        again.go_on(run, "ann")
+        again.resume(run, "ann")
     again.close()
 
 
-def test_go_on_pressed_before_the_pause_took_hold_undoes_it(trainer, gate, new_run, at_step):
+def test_go_on_pressed_before_the_pause_took_hold_undoes_it(training_queue, gate, new_run, at_step):
     run = new_run(config=LONG)
-    at_step(1, lambda: (trainer.pause(run), trainer.go_on(run, "ann")))
+    at_step(1, lambda: (training_queue.pause(run), training_queue.resume(run, "ann")))
     gate.opened.set()
-    trainer.submit(run)
-    wait_for(trainer, [run])
+    training_queue.submit(run)
+    wait_for(training_queue, [run])
     assert run.state == "finished" and run.history().num_steps == run.history().started.total_steps
 
 
-def test_a_waiting_run_is_paused_out_of_the_queue_and_stopped_there(trainer, gate, new_run):
+def test_a_waiting_run_is_paused_out_of_the_queue_and_stopped_there(training_queue, gate, new_run):
     first, second = new_run(), new_run()
-    trainer.submit(first)
+    training_queue.submit(first)
     assert gate.entered.wait(PATIENCE)
-    trainer.submit(second)
-    assert trainer.pause(second) and second.state == "paused" and not second.queue_lock.is_locked
-    assert trainer.stop(second) and second.state == "stopped"
+    training_queue.submit(second)
+    assert (
+        training_queue.pause(second)
+        and second.state == "paused"
+        and not second.queue_lock.is_locked
+    )
+    assert training_queue.stop(second) and second.state == "stopped"
     gate.opened.set()
-    wait_for(trainer, [first, second])
+    wait_for(training_queue, [first, second])
 
 
-def test_stopping_a_paused_run_saves_the_model_of_its_checkpoint(trainer, paused):
-    assert trainer.stop(paused)
-    end_of(trainer, paused)
+def test_stopping_a_paused_run_saves_the_model_of_its_checkpoint(training_queue, paused):
+    assert training_queue.stop(paused)
+    end_of(training_queue, paused)
     history = paused.history()
     assert (paused.state, history.num_steps, history.saved.step, paused.has_model) == (
         "stopped",
@@ -311,32 +325,32 @@ def test_stopping_a_paused_run_saves_the_model_of_its_checkpoint(trainer, paused
     )
 
 
-def test_stop_pressed_after_the_last_step_changes_nothing(trainer, gate, new_run, at_step):
+def test_stop_pressed_after_the_last_step_changes_nothing(training_queue, gate, new_run, at_step):
     run = new_run()
-    at_step(2, lambda: (trainer.stop(run), trainer.pause(run)))
+    at_step(2, lambda: (training_queue.stop(run), training_queue.pause(run)))
     gate.opened.set()
-    trainer.submit(run)
-    wait_for(trainer, [run])
+    training_queue.submit(run)
+    wait_for(training_queue, [run])
     assert run.state == "finished" and run.has_model
 
 
-def test_where_strangers_visit_nobody_goes_on_with_another_s_run(trainer, paused, gate):
-    hosted = Trainer(gate.load, dataclasses.replace(LAPTOP, hosted=True, max_epochs=1))
+def test_where_strangers_visit_nobody_goes_on_with_another_s_run(training_queue, paused, gate):
+    hosted = TrainingQueue(gate.load, dataclasses.replace(LAPTOP, hosted=True, max_epochs=1))
     with pytest.raises(UserError, match="somebody else"):
-        hosted.go_on(paused, "bob")
+        hosted.resume(paused, "bob")
     with pytest.raises(UserError, match="allows 1 passes"):
-        hosted.go_on(paused, "ann")
+        hosted.resume(paused, "ann")
     assert paused.state == "paused"
 
 
-def test_a_run_that_another_program_trains_is_not_put_in_the_queue(trainer, paused, studio):
+def test_a_run_that_another_program_trains_is_not_put_in_the_queue(training_queue, paused, studio):
     elsewhere = Run(paused.folder)
     with elsewhere.queue_lock, pytest.raises(UserError, match="trained already"):
-        trainer.go_on(paused, "ann")
+        training_queue.resume(paused, "ann")
     assert paused.state == "paused"
 
 
-def test_a_double_click_starts_one_run_while_the_text_is_being_split(trainer, gate, new_run):
+def test_a_double_click_starts_one_run_while_the_text_is_being_split(training_queue, gate, new_run):
     began, split, made, started = threading.Event(), threading.Event(), [], []
 
     def create():
@@ -347,7 +361,7 @@ def test_a_double_click_starts_one_run_while_the_text_is_being_split(trainer, ga
 
     clicks = [
         threading.Thread(
-            target=lambda: started.append(trainer.start(create, "ann", lambda run: True))
+            target=lambda: started.append(training_queue.start(create, "ann", lambda run: True))
         )
         for _ in range(2)
     ]
@@ -355,10 +369,10 @@ def test_a_double_click_starts_one_run_while_the_text_is_being_split(trainer, ga
         click.start()
     assert began.wait(PATIENCE)
     other = new_run(owner="bob")
-    trainer.submit(other)  # nobody else waits for the splitting
+    training_queue.submit(other)  # nobody else waits for the splitting
     split.set()
     for click in clicks:
         click.join(PATIENCE)
     gate.opened.set()
-    wait_for(trainer, [other, *started])
+    wait_for(training_queue, [other, *started])
     assert len(made) == 1 and started == made * 2

@@ -123,7 +123,7 @@ def test_while_a_model_is_on_its_way_its_visitor_is_told_and_everybody_else_is_a
     thread.start()
     thread.join(PATIENCE)
     assert answered
-    with studio.preflight.given_way():
+    with studio.preflight.measuring_paused():
         pass
 
 

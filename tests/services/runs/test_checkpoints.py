@@ -42,14 +42,14 @@ def same(one: State, other: State) -> bool:
 
 def test_a_state_comes_back_to_the_last_bit(checkpoints):
     size = checkpoints.write(state(3))
-    found, passed_over = checkpoints.newest_whole()
-    assert same(found, state(3)) and passed_over == () and checkpoints.safe_step == 3
+    found, skipped_checkpoints = checkpoints.newest_whole()
+    assert same(found, state(3)) and skipped_checkpoints == () and checkpoints.checkpoint_step == 3
     assert size <= checkpoints.bytes_used <= checkpoints.bytes_needed(state(3))
 
 
 def test_without_a_checkpoint_there_is_nothing_to_go_on_from(checkpoints):
     assert checkpoints.newest_whole() == (None, ()) and (
-        checkpoints.safe_step,
+        checkpoints.checkpoint_step,
         checkpoints.bytes_used,
     ) == (0, 0)
 
@@ -72,7 +72,7 @@ def test_the_newest_and_the_best_are_kept_and_nothing_else(checkpoints):
 def test_a_run_that_went_back_to_an_older_step_goes_on_from_what_it_wrote_last(checkpoints):
     checkpoints.write(state(9))
     checkpoints.write(state(5))
-    assert checkpoints.newest_whole()[0].numbers["step"] == checkpoints.safe_step == 5
+    assert checkpoints.newest_whole()[0].numbers["step"] == checkpoints.checkpoint_step == 5
 
 
 def flip(path):
@@ -97,9 +97,13 @@ def test_a_damaged_file_makes_the_previous_checkpoint_be_used_and_that_is_said(
     checkpoints.write(state(4, best_step=4))
     checkpoints.write(state(6, best_step=4))
     spoil(next(checkpoints.folder.glob("*-6")) / name)
-    found, passed_over = checkpoints.newest_whole()
+    found, skipped_checkpoints = checkpoints.newest_whole()
     assert same(found, state(4, 4))
-    assert len(passed_over) == 1 and "step 6" in passed_over[0] and name in passed_over[0]
+    assert (
+        len(skipped_checkpoints) == 1
+        and "step 6" in skipped_checkpoints[0]
+        and name in skipped_checkpoints[0]
+    )
 
 
 def test_every_bit_of_a_manifest_counts(checkpoints):
@@ -108,7 +112,7 @@ def test_every_bit_of_a_manifest_counts(checkpoints):
     content = path.read_bytes()
     for place in range(len(content)):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        assert checkpoints.newest_whole()[0] is None and checkpoints.safe_step == 0
+        assert checkpoints.newest_whole()[0] is None and checkpoints.checkpoint_step == 0
 
 
 def test_a_checkpoint_of_another_version_is_passed_over(checkpoints):
@@ -118,8 +122,8 @@ def test_a_checkpoint_of_another_version_is_passed_over(checkpoints):
     manifest = {**json.loads(path.read_text()), "format": 99}
     del manifest["sha256"]
     path.write_text(json.dumps({**manifest, "sha256": module._digest_of(manifest)}))
-    found, passed_over = checkpoints.newest_whole()
-    assert same(found, state(4, 4)) and "another version" in passed_over[0]
+    found, skipped_checkpoints = checkpoints.newest_whole()
+    assert same(found, state(4, 4)) and "another version" in skipped_checkpoints[0]
 
 
 def test_leftovers_of_a_killed_program_are_not_used_and_are_swept(checkpoints):
@@ -128,7 +132,7 @@ def test_leftovers_of_a_killed_program_are_not_used_and_are_swept(checkpoints):
     shutil.copytree(next(checkpoints.folder.glob("*-4")), half)
     assert checkpoints.newest_whole()[0].numbers["step"] == 4
     checkpoints.write(state(5))
-    assert not half.exists() and checkpoints.safe_step == 5
+    assert not half.exists() and checkpoints.checkpoint_step == 5
 
 
 @pytest.mark.parametrize(
@@ -152,7 +156,7 @@ def test_a_disk_that_takes_nothing_leaves_the_earlier_checkpoint_and_nothing_hal
     assert [folder.name.rpartition("-")[2] for folder in checkpoints.folder.iterdir()] == ["4"]
     assert same(checkpoints.newest_whole()[0], state(4))
     checkpoints.write(state(5))
-    assert checkpoints.safe_step == 5, "it goes on when there is room again"
+    assert checkpoints.checkpoint_step == 5, "it goes on when there is room again"
 
 
 def test_too_little_room_is_seen_before_anything_is_written(checkpoints, monkeypatch):

@@ -53,7 +53,7 @@ def test_a_finished_run_has_an_exam_that_everybody_reads_alike(trained):
         report.unseen.difference,
     )
     assert (
-        report.unseen.num_units == len(trained.corpus.split(0.1, 0).held_out)
+        report.unseen.num_clusters == len(trained.corpus.split(0.1, 0).held_out)
         and report.seconds_trained == trained.history().latest.seconds
     )
     card = (trained.model_folder / "README.md").read_text(encoding="utf-8")
@@ -158,7 +158,7 @@ def test_a_run_without_a_model_or_still_training_is_not_examined(run, trained, t
         lambda record: json.dumps(
             {**record, "unseen": {**record["unseen"], "difference_interval": [0.0]}}
         ),
-        lambda record: json.dumps({**record, "unseen": {**record["unseen"], "num_units": 1.5}}),
+        lambda record: json.dumps({**record, "unseen": {**record["unseen"], "num_clusters": 1.5}}),
         lambda record: json.dumps(
             {**record, "cloze": {**record["cloze"], "base_right": ["a", "b", "c"]}}
         ),

@@ -51,14 +51,14 @@ def test_a_run_that_another_one_started_from_is_deleted_only_together_with_it(
 def test_a_run_that_another_one_started_from_is_not_trained_further(
     studio, parent, child, door, monkeypatch
 ):
-    monkeypatch.setattr(Run, "safe_step", 1)
+    monkeypatch.setattr(Run, "checkpoint_step", 1)
     doors = {
-        "go on": lambda: studio.trainer.go_on(parent, "ann"),
-        "one step": lambda: studio.trainer.one_step(parent),
-        "stop": lambda: studio.trainer.stop(parent),
+        "go on": lambda: studio.training_queue.resume(parent, "ann"),
+        "one step": lambda: studio.training_queue.one_step(parent),
+        "stop": lambda: studio.training_queue.stop(parent),
         "more passes": lambda: (
             parent.append(Finished(1, "done", 1.0)),
-            studio.trainer.train_more(parent, 1, "ann"),
+            studio.training_queue.train_more(parent, 1, "ann"),
         ),
         "shell": lambda: list(finetune(parent, studio.models.load)),
     }
@@ -99,7 +99,7 @@ def test_a_base_that_is_gone_or_damaged_is_said_in_resume_exam_compare_and_lab(
         lambda: list(finetune(Run(child.folder), studio.models.load)),
         lambda: examine_again(child, studio.models.load),
         lambda: pair(studio, "ann", "", f"run:{child.id}"),
-        lambda: studio.laboratory.plan(child),
+        lambda: studio.masking_preview.plan(child),
     )
     for door in doors:
         with pytest.raises(UserError, match="started from cannot be used") as told:
@@ -134,11 +134,11 @@ def test_in_a_folder_of_its_own_a_run_knows_its_base_by_its_place(
 def test_without_room_in_the_queue_a_run_that_was_to_get_more_passes_is_left_as_it_was(
     studio, child, monkeypatch
 ):
-    studio.trainer._limits = dataclasses.replace(HOSTED, max_queue=0)
+    studio.training_queue._limits = dataclasses.replace(HOSTED, max_queue=0)
     written = (child.folder / "events.jsonl").read_bytes()
-    monkeypatch.setattr(Run, "safe_step", 2)
+    monkeypatch.setattr(Run, "checkpoint_step", 2)
     with pytest.raises(UserError, match="Too many runs"):
-        studio.trainer.train_more(child, 1, "ann")
+        studio.training_queue.train_more(child, 1, "ann")
     assert (
         (child.folder / "events.jsonl").read_bytes() == written
         and Run(child.folder).job == child.job

@@ -15,9 +15,9 @@ from mlm_gui.core.training import events
 from mlm_gui.core.training.loop import COUNTERS
 from mlm_gui.services.runs.evaluation import read_exam
 from mlm_gui.services.runs.finetune import finetune
-from mlm_gui.services.runs.job import Job
+from mlm_gui.services.runs.job import NAMES_OF_FORMAT_1, Job
 from mlm_gui.services.runs.registry import Runs
-from mlm_gui.services.runs.summary import Overview
+from mlm_gui.services.runs.summary import RunSummaries
 from mlm_gui.services.storage.texts import Texts
 
 WRITTEN_BY_0_1 = Path(__file__).parents[2] / "fixtures" / "version_0_1"
@@ -85,7 +85,7 @@ def test_an_old_exam_is_read(find):
 
 
 def test_an_old_run_stands_in_the_list_with_its_model(find):
-    line = Overview().line(find("finished"))
+    line = RunSummaries().line(find("finished"))
     assert line.state == "finished" and find("finished").has_model
     assert (
         MaskedLM.load(find("finished").model_folder).num_parameters == load("model").num_parameters
@@ -103,11 +103,11 @@ def two_threads():
 
 @pytest.mark.parametrize("name, safe_step", [("paused", 7), ("interrupted", 6)])
 def test_an_old_run_goes_on_to_the_uninterrupted_run_s_last_digit(
-    two_threads, find, name, safe_step
+    two_threads, find, name, checkpoint_step
 ):
     """To the last digit where this processor repeats the old run from its start so, and to rounding on any other."""
     run, expected = find(name), losses(find("finished"))
-    assert run.safe_step == safe_step
+    assert run.checkpoint_step == checkpoint_step
     train(run)
     assert [step for step, _ in losses(run)] == list(range(1, 13))
     assert [loss for _, loss in losses(run)] == pytest.approx(
@@ -162,4 +162,5 @@ def test_the_names_on_disk_are_pinned():
             encoding="utf-8"
         )
     )
-    assert config == set(written["config"]) and job | {"format"} == set(written)
+    assert config == {NAMES_OF_FORMAT_1.get(name, name) for name in written["config"]}
+    assert job | {"format"} == {NAMES_OF_FORMAT_1.get(name, name) for name in written}

@@ -396,7 +396,7 @@ def test_a_full_disk_pauses_the_run_and_is_told_in_three_sentences(run, monkeypa
     )
     paused = list(finetune(run, load))[-1]
     assert "No space left" in paused.why and paused.what and paused.do
-    assert run.state == "paused" and run.safe_step == 4 and not run.queue_lock.is_locked
+    assert run.state == "paused" and run.checkpoint_step == 4 and not run.queue_lock.is_locked
 
 
 def test_a_run_that_trains_cannot_be_deleted_and_an_ended_one_can(studio, run):

@@ -18,11 +18,11 @@ from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.training.events import (
     Checkpointed,
+    CheckpointSkipped,
     Evaluated,
     Examined,
     Failed,
     Finished,
-    PassedOver,
     Paused,
     Resumed,
     Saved,
@@ -97,7 +97,7 @@ def test_a_paused_run_goes_on_to_the_same_losses_and_model(whole, new_run):
     paused = new_run()
     assert (
         kinds(train(paused, 2))[-1] == "Paused"
-        and (paused.state, paused.safe_step) == ("paused", 2)
+        and (paused.state, paused.checkpoint_step) == ("paused", 2)
         and not paused.queue_lock.is_locked
     )
     assert Run(paused.folder).state == "paused" and not paused.has_model
@@ -154,7 +154,7 @@ def test_a_closed_generator_keeps_a_checkpoint_and_the_model(new_run):
     events = finetune(run, load)
     next(event for event in events if isinstance(event, Stepped) and event.step == 2)
     events.close()
-    assert (run.state, run.safe_step, run.has_model) == ("interrupted", 2, True)
+    assert (run.state, run.checkpoint_step, run.has_model) == ("interrupted", 2, True)
 
 
 def test_an_early_end_keeps_the_model_of_the_best_score(new_run):
@@ -172,7 +172,7 @@ def test_an_early_end_keeps_the_model_of_the_best_score(new_run):
     scores = {event.step: event.loss for event in events if isinstance(event, Evaluated)}
     best = min(scores, key=scores.get)
     assert events[-1].reason == "early" and run.state == "finished" and best < events[-1].step
-    assert run.history().saved.step == best and run.history().kept.loss == scores[best]
+    assert run.history().saved.step == best and run.history().kept_score.loss == scores[best]
     split = run.corpus.split(0.2, 0)
     assert Training(
         MaskedLM.load(run.model_folder), split, run.job.config
@@ -241,7 +241,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(whole, new_run):
     newest = max(run.checkpoints.folder.iterdir())
     os.truncate(newest / "state.safetensors", 100)
     events = train(run)
-    said = [event for event in events if isinstance(event, PassedOver)]
+    said = [event for event in events if isinstance(event, CheckpointSkipped)]
     assert len(said) == 1 and "step 4" in said[0].why and run.findings == (said[0].why,)
     assert isinstance(events[0], (Resumed, Started)) and best
     assert run.history().losses == whole.history().losses
@@ -274,7 +274,7 @@ def test_a_full_disk_pauses_the_run_with_the_reason_and_it_goes_on_when_there_is
         and events[-1].what
         and events[-1].do
     )
-    assert run.state == "paused" and run.safe_step == (6 if target == "model" else 2)
+    assert run.state == "paused" and run.checkpoint_step == (6 if target == "model" else 2)
     train(run)
     assert run.state == "finished" and run.history().losses == whole.history().losses
 
@@ -287,7 +287,7 @@ def test_a_folder_that_takes_not_even_the_reason_leaves_the_run_interrupted_and_
     run.append(Resumed(2, 6, 1.0))
     monkeypatch.setattr(Run, "append", fail)
     assert kinds(train(run)) == ["Paused"]
-    assert (run.state, run.safe_step) == ("interrupted", 2)
+    assert (run.state, run.checkpoint_step) == ("interrupted", 2)
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_weights_and_names_the_cause(
@@ -302,7 +302,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_weights_and_names_the_caus
     )
     with pytest.raises(UserError, match="no longer a number"):
         train(run)
-    assert (run.state, run.safe_step) == (
+    assert (run.state, run.checkpoint_step) == (
         "failed",
         3,
     ) and "learning rate" in run.history().ended.why
@@ -369,7 +369,7 @@ def test_a_run_without_its_text_says_so_and_the_list_stays_whole(new_run, conten
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(UserError, match="corpus.json"):
         train(run)
-    assert run.state == "failed" and run.safe_step == 2
+    assert run.state == "failed" and run.checkpoint_step == 2
 
 
 def test_lost_events_do_not_keep_a_run_from_going_on(new_run):
@@ -377,7 +377,7 @@ def test_lost_events_do_not_keep_a_run_from_going_on(new_run):
     train(run, 2)
     (run.folder / "events.jsonl").unlink()
     again = Run(run.folder)
-    assert (again.state, again.safe_step) == ("interrupted", 2)
+    assert (again.state, again.checkpoint_step) == ("interrupted", 2)
     train(again)
     assert again.state == "finished" and again.history().num_steps == 6 and again.has_model
 

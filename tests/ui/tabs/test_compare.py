@@ -38,7 +38,7 @@ def hosted(tmp_path_factory, corpus):
     )
     list(finetune(run, studio.models.load))
     yield studio, run
-    studio.readings.close()
+    studio.surprisal_jobs.close()
 
 
 def ask(studio, visitor, base, tuned, sentence=QUESTION, which=None):
@@ -214,17 +214,21 @@ def test_a_text_is_read_word_by_word_in_the_background(hosted, lm):
     studio, run = hosted
     text = "Sow the beans in April.\n\nUnsociable husbandmen shell them in autumn."
     value, *_ = surprise_view.start(studio, ANN, "", f"run:{run.id}", "", text, "tuned")
-    reading = studio.readings.find(value["reading"], ANN)
-    assert value["show"] == "tuned" and reading.over.wait(PATIENCE) and reading.state == "done"
+    surprisal_job = studio.surprisal_jobs.find(value["reading"], ANN)
+    assert (
+        value["show"] == "tuned"
+        and surprisal_job.over.wait(PATIENCE)
+        and surprisal_job.state == "done"
+    )
     expected = [
         surprise for paragraph in text.split("\n\n") for surprise in surprises(lm, paragraph)
     ]
-    assert [word.base.nats for word in reading.words] == pytest.approx(
+    assert [word.base.nats for word in surprisal_job.words] == pytest.approx(
         [surprise.nats for surprise in expected], abs=1e-4
     )
-    assert any(abs(word.change) > 1e-3 for word in reading.words)
+    assert any(abs(word.change) > 1e-3 for word in surprisal_job.words)
     poll = surprise_view.poller(studio)
-    answer = poll({"reading": reading.id, "visitor": ANN, "cursor": 0})
+    answer = poll({"reading": surprisal_job.id, "visitor": ANN, "cursor": 0})
     assert (
         answer["final"]
         and [word[0] for word in answer["words"]] == [surprise.word for surprise in expected]
@@ -232,36 +236,39 @@ def test_a_text_is_read_word_by_word_in_the_background(hosted, lm):
     )
     changes = [abs(tuned - base) for _, _, base, tuned in answer["moved"]]
     assert changes == sorted(changes, reverse=True)
-    assert poll({"reading": reading.id, "visitor": ANN, "cursor": answer["cursor"]})["words"] == []
+    assert (
+        poll({"reading": surprisal_job.id, "visitor": ANN, "cursor": answer["cursor"]})["words"]
+        == []
+    )
     for stranger in (
-        {"reading": reading.id, "visitor": BOB},
-        {"reading": reading.id},
+        {"reading": surprisal_job.id, "visitor": BOB},
+        {"reading": surprisal_job.id},
         {"reading": ["x"], "visitor": ANN},
         None,
         "x",
         {"reading": {}},
     ):
         assert poll(stranger) is None
-    rows = surprise_view.rows_of(reading)
+    rows = surprise_view.rows_of(surprisal_job)
     assert rows[1][:3] == [1, 1, "Sow"] and len(rows) == len(expected) + 1
     read, cancel, download = surprise_view.over(
-        studio, ANN, gr.EventData(None, {"reading": reading.id})
+        studio, ANN, gr.EventData(None, {"reading": surprisal_job.id})
     )
     assert (
         download.value
         and "surprise.csv" in str(download.value)
-        and not surprise_view.over(studio, BOB, gr.EventData(None, {"reading": reading.id}))[
+        and not surprise_view.over(studio, BOB, gr.EventData(None, {"reading": surprisal_job.id}))[
             2
         ].value
     )
     picked = surprise_view.pick(
-        studio, ANN, gr.EventData(None, {"reading": reading.id, "index": 2})
+        studio, ANN, gr.EventData(None, {"reading": surprisal_job.id, "index": 2})
     )
     assert "beans" in picked[0]["title"] and len(picked[1]["rows"]) == 5
     for odd in (
-        {"reading": reading.id, "index": 10**9},
-        {"reading": reading.id, "index": "2"},
-        {"reading": reading.id, "index": True},
+        {"reading": surprisal_job.id, "index": 10**9},
+        {"reading": surprisal_job.id, "index": "2"},
+        {"reading": surprisal_job.id, "index": True},
         None,
         [],
     ):
@@ -270,38 +277,38 @@ def test_a_text_is_read_word_by_word_in_the_background(hosted, lm):
 
 def test_a_reading_can_be_cancelled_and_keeps_what_it_read(hosted, corpus):
     studio, run = hosted
-    reading = studio.readings.read(
+    surprisal_job = studio.surprisal_jobs.read(
         Corpus.from_text("\n\n".join(corpus.paragraphs[:25])), "starter", f"run:{run.id}", BOB
     )
-    while not reading.words and reading.live:
-        reading.over.wait(0.01)
+    while not surprisal_job.words and surprisal_job.live:
+        surprisal_job.over.wait(0.01)
     with pytest.raises(UserError, match="under way"):
-        studio.readings.read(Corpus.from_text("Sow the beans."), "starter", "starter", BOB)
-    surprise_view.stop(studio, ANN, {"reading": reading.id})
-    assert not reading.cancelled.is_set()
-    surprise_view.stop(studio, BOB, {"reading": reading.id})
+        studio.surprisal_jobs.read(Corpus.from_text("Sow the beans."), "starter", "starter", BOB)
+    surprise_view.stop(studio, ANN, {"reading": surprisal_job.id})
+    assert not surprisal_job.cancelled.is_set()
+    surprise_view.stop(studio, BOB, {"reading": surprisal_job.id})
     assert (
-        reading.over.wait(PATIENCE)
-        and reading.state == "cancelled"
-        and 0 < len(reading.words) < reading.num_words
+        surprisal_job.over.wait(PATIENCE)
+        and surprisal_job.state == "cancelled"
+        and 0 < len(surprisal_job.words) < surprisal_job.num_words
     )
-    assert "cancelled" in surprise_view.note_of(reading, len(reading.words))
+    assert "cancelled" in surprise_view.note_of(surprisal_job, len(surprisal_job.words))
 
 
 def test_a_text_too_long_to_read_is_refused(hosted):
     studio, _ = hosted
     with pytest.raises(UserError, match="too long to be read"):
-        studio.readings.read(Corpus.from_text("beans " * 3_000), "starter", "starter", ANN)
+        studio.surprisal_jobs.read(Corpus.from_text("beans " * 3_000), "starter", "starter", ANN)
 
 
 def test_a_word_s_surroundings_keep_their_own_blanks_apart():
     from mlm_gui.core.inference.surprisal import Surprise
-    from mlm_gui.services.jobs.surprisal import Reading, ReadWord
+    from mlm_gui.services.jobs.surprisal import ReadWord, SurprisalJob
 
     paragraph = f"{'long ago ' * 100}they wrote [MASK] and ___ beside the beans{' and more' * 100}"
     word = Surprise("beans", paragraph.index("beans"), ("beans",), 1.0)
     asked = surprise_view.question_at(
-        Reading("a", "b", paragraphs=(paragraph,)), ReadWord(0, word, word)
+        SurprisalJob("a", "b", paragraphs=(paragraph,)), ReadWord(0, word, word)
     )
     assert (
         asked.count("[MASK]") == 1

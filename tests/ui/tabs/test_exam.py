@@ -5,7 +5,7 @@ import pytest
 
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.errors import UserError
-from mlm_gui.services.jobs.evaluations import Sitting
+from mlm_gui.services.jobs.evaluations import EvaluationJob
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.studio import Studio
@@ -52,24 +52,24 @@ def test_a_visitor_sees_the_exam_of_their_run_and_nobody_else_does(hosted):
         and len(exam_tab.refresh(studio, ANN, "")[0].choices) == 1
     )
     for call in (
-        lambda: exam_tab.sit_run(studio, BOB, run.id),
-        lambda: exam_tab.sit_pair(studio, BOB, "", "starter", f"run:{run.id}", "Some text."),
+        lambda: exam_tab.evaluate_run(studio, BOB, run.id),
+        lambda: exam_tab.evaluate_pair(studio, BOB, "", "starter", f"run:{run.id}", "Some text."),
     ):
         with pytest.raises(UserError):
             call()
     with pytest.raises(UserError, match="no id"):
-        exam_tab.sit_pair(studio, "", "", "starter", "starter", "Some text.")
+        exam_tab.evaluate_pair(studio, "", "", "starter", "starter", "Some text.")
 
 
 def test_an_exam_in_the_background_is_its_visitor_s_own(hosted):
     studio, run = hosted
-    busy = exam_tab.sit_run(studio, ANN, run.id)
-    sitting = studio.sittings.find(busy.picture["run"], ANN)
-    exam_tab.cancel_sitting(studio, BOB, busy.picture)
-    assert not sitting.cancelled.is_set()
-    assert sitting.over.wait(PATIENCE)
+    busy = exam_tab.evaluate_run(studio, ANN, run.id)
+    evaluation_job = studio.evaluation_jobs.find(busy.picture["run"], ANN)
+    exam_tab.cancel_evaluation(studio, BOB, busy.picture)
+    assert not evaluation_job.cancelled.is_set()
+    assert evaluation_job.over.wait(PATIENCE)
     poll = exam_tab.poller(studio)
-    asked = {"run": sitting.id, "visitor": busy.picture["visitor"], "cursor": 0}
+    asked = {"run": evaluation_job.id, "visitor": busy.picture["visitor"], "cursor": 0}
     assert poll(asked) == {
         "cursor": 0,
         "progress": None,
@@ -79,8 +79,10 @@ def test_an_exam_in_the_background_is_its_visitor_s_own(hosted):
     }
     for other in (BOB, "", None, [ANN], {}):
         assert poll({**asked, "visitor": other}) is None
-    event = gr.EventData(None, {"run": sitting.id})
-    assert exam_tab.ended(studio, ANN, run.id, event)[3]["sentence"] == sitting.report.sentence
+    event = gr.EventData(None, {"run": evaluation_job.id})
+    assert (
+        exam_tab.ended(studio, ANN, run.id, event)[3]["sentence"] == evaluation_job.report.sentence
+    )
     assert exam_tab.ended(studio, BOB, run.id, event)[3]["sentence"] == exam_tab.NO_RUN
 
 
@@ -89,12 +91,12 @@ def test_odd_values_change_nothing(hosted, odd):
     studio, _ = hosted
     assert exam_tab.choose(studio, ANN, odd).verdict["sentence"] == exam_tab.NO_RUN
     assert exam_tab.poller(studio)({"run": odd}) is None and exam_tab.poller(studio)(odd) is None
-    assert not exam_tab.cancel_sitting(studio, ANN, odd).interactive
+    assert not exam_tab.cancel_evaluation(studio, ANN, odd).interactive
     assert len(exam_tab.ended(studio, ANN, odd, gr.EventData(None, odd))) == exam_tab.NUM_REFRESHED
     assert len(exam_tab.look_again(studio, ANN, odd, odd, odd)) == exam_tab.NUM_REFRESHED
     for call in (
-        lambda: exam_tab.sit_run(studio, ANN, odd),
-        lambda: exam_tab.sit_pair(studio, ANN, odd, odd, odd, odd),
+        lambda: exam_tab.evaluate_run(studio, ANN, odd),
+        lambda: exam_tab.evaluate_pair(studio, ANN, odd, odd, odd, odd),
     ):
         with pytest.raises(UserError):
             call()
@@ -120,16 +122,16 @@ def test_the_page_s_figures_are_the_report_s(hosted):
 
 def test_an_exam_of_two_models_stays_in_view_until_another_is_chosen(hosted):
     studio, run = hosted
-    busy = exam_tab.sit_pair(
+    busy = exam_tab.evaluate_pair(
         studio, ANN, "", "starter", f"run:{run.id}", "Leave the pods on the vine until they rattle."
     )
     assert (
         exam_tab.look_again(studio, ANN, run.id, run.id, {})
         == (gr.skip(),) * exam_tab.NUM_REFRESHED
     )  # the page may have asked before it began to wait
-    sitting = studio.sittings.find(busy.picture["run"], ANN)
-    assert sitting.over.wait(PATIENCE)
-    shown = exam_tab.ended(studio, ANN, run.id, gr.EventData(None, {"run": sitting.id}))
+    evaluation_job = studio.evaluation_jobs.find(busy.picture["run"], ANN)
+    assert evaluation_job.over.wait(PATIENCE)
+    shown = exam_tab.ended(studio, ANN, run.id, gr.EventData(None, {"run": evaluation_job.id}))
     picture = exam_tab.Shown(*shown[3:]).picture
     again = exam_tab.look_again(studio, ANN, run.id, run.id, picture)
     assert isinstance(again[0], gr.Dropdown) and again[3:] == (gr.skip(),) * len(
@@ -162,22 +164,25 @@ def test_a_damaged_exam_breaks_nothing_and_can_be_sat_again(hosted):
     (run.folder / "exam.json").write_text('{"version": 1, "unseen": [')
     shown = exam_tab.refresh(studio, ANN, run.id)[3:]
     assert shown[0]["sentence"] == exam_tab.NO_EXAM
-    busy = exam_tab.sit_run(studio, ANN, run.id)
-    assert studio.sittings.find(busy.picture["run"], ANN).over.wait(PATIENCE)
+    busy = exam_tab.evaluate_run(studio, ANN, run.id)
+    assert studio.evaluation_jobs.find(busy.picture["run"], ANN).over.wait(PATIENCE)
     assert exam_tab.choose(studio, ANN, run.id).scores["rows"]
 
 
 def test_an_exam_that_somebody_else_waits_for_does_not_stay_in_view(hosted, monkeypatch):
     studio, run = hosted
-    sitting = Sitting(ANN, "a text")
-    monkeypatch.setitem(studio.sittings._errands, sitting.id, sitting)
+    evaluation_job = EvaluationJob(ANN, "a text")
+    monkeypatch.setitem(studio.evaluation_jobs._errands, evaluation_job.id, evaluation_job)
     assert (
-        len(exam_tab.look_again(studio, ANN, run.id, None, {"run": sitting.id}))
+        len(exam_tab.look_again(studio, ANN, run.id, None, {"run": evaluation_job.id}))
         == exam_tab.NUM_REFRESHED
     )
-    assert "choices" not in exam_tab.look_again(studio, ANN, run.id, None, {"run": sitting.id})[0]
+    assert (
+        "choices"
+        not in exam_tab.look_again(studio, ANN, run.id, None, {"run": evaluation_job.id})[0]
+    )
     assert isinstance(
-        exam_tab.look_again(studio, BOB, run.id, None, {"run": sitting.id})[0], gr.Dropdown
+        exam_tab.look_again(studio, BOB, run.id, None, {"run": evaluation_job.id})[0], gr.Dropdown
     )
 
 

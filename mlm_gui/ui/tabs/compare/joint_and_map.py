@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import gradio as gr
 import plotly.graph_objects as go
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.errors import UserError
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.components.chart import chart, figure_json
 from mlm_gui.ui.components.display import table
-from mlm_gui.ui.components.interactive import bars
+from mlm_gui.ui.components.interactive import guess_bars
 from mlm_gui.ui.tabs.compare.models import pair
 from mlm_gui.ui.tabs.compare.question import blanks_of, question_of
 from mlm_gui.ui.wiring import INFERENCE, on
@@ -53,7 +53,7 @@ def build(studio: Studio, question: list) -> None:
             together = gr.Button("Fill them together", elem_id="together-fill")
         with gr.Row(elem_classes="two"):
             sides = [
-                bars(
+                guess_bars(
                     f"Fillings of the {side} model",
                     value=empty_side(side),
                     elem_id=f"together-{side}",
@@ -191,7 +191,7 @@ def score_words(
     """How likely each of the typed words is in the chosen blank."""
     words = [
         word.strip()
-        for word in checks.text("The words", candidates or "", 1_000).split(",")
+        for word in validation.text("The words", candidates or "", 1_000).split(",")
         if word.strip()
     ]
     if not words or len(words) > MAX_CANDIDATES:

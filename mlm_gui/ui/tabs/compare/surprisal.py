@@ -2,19 +2,19 @@
 
 import gradio as gr
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.corpus.near_duplicates import num_seen
 from mlm_gui.core.inference.blanks import BLANK
 from mlm_gui.errors import UserError
-from mlm_gui.services.jobs.surprisal import Reading, ReadWord
+from mlm_gui.services.jobs.surprisal import ReadWord, SurprisalJob
 from mlm_gui.services.runs.evaluation import learned_by
 from mlm_gui.services.storage.files import ID
 from mlm_gui.services.storage.spreadsheet import as_csv, written
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.component_events import sent
 from mlm_gui.ui.components.display import cautions
-from mlm_gui.ui.components.interactive import bars, heat
+from mlm_gui.ui.components.interactive import guess_bars, surprisal_map
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.tabs.compare.models import guesses, pair, run_of
 from mlm_gui.ui.wiring import INFERENCE, on
@@ -56,12 +56,12 @@ def build(studio: Studio, session: Session, models: list) -> None:
             )
         view = gr.Radio(list(VIEWS), value="what changed", label="show", elem_id="surprise-view")
         warned = cautions("Keep in mind", elem_id="surprise-cautions")
-        words = heat(
+        words = surprisal_map(
             "Words and their surprise", poller(studio), value=still(), elem_id="surprise-words"
         )
         with gr.Row(elem_classes="two"):
             sides = [
-                bars(
+                guess_bars(
                     f"Guesses of the {side} model",
                     value=before_picking(side),
                     elem_id=f"surprise-{side}",
@@ -107,17 +107,17 @@ def start(
             "No tuned model is chosen.",
             "Train a model first, or choose another one.",
         )
-    text = checks.text("The text", text or "", studio.limits.max_text_characters)
+    text = validation.text("The text", text or "", studio.limits.max_text_characters)
     corpus = Corpus.from_text(text) if text.strip() else studio.texts.get(text_id)
     run = run_of(studio, visitor, tuned_name)
-    reading = studio.readings.read(
+    surprisal_job = studio.surprisal_jobs.read(
         corpus, base_name, tuned_name, visitor if isinstance(visitor, str) else ""
     )  # refuses a long text first
     known = num_seen(corpus.paragraphs, learned_by(run.folder)) if run else 0
     warnings = [
         f"{known:,} of the {len(corpus.paragraphs):,} paragraphs stand in the text that the tuned model learned from: low surprise there may be memory."
     ]
-    value = {"reading": reading.id, "visitor": visitor, "show": shown_by(view), "empty": ""}
+    value = {"reading": surprisal_job.id, "visitor": visitor, "show": shown_by(view), "empty": ""}
     return (
         value,
         {"cautions": warnings if known else []},
@@ -129,11 +129,11 @@ def start(
 
 def stop(studio: Studio, visitor: str, words: dict) -> gr.Button:
     """Asks the reading to end; what was read stays."""
-    reading = studio.readings.find(
+    surprisal_job = studio.surprisal_jobs.find(
         words.get("reading") if isinstance(words, dict) else None, visitor
     )
-    if reading:
-        reading.cancelled.set()
+    if surprisal_job:
+        surprisal_job.cancelled.set()
     return gr.Button("Cancel", interactive=False)
 
 
@@ -155,28 +155,34 @@ def shown_by(view: object) -> str:
 
 def over(studio: Studio, visitor: str, event: gr.EventData) -> tuple:
     """The reading has ended: its figures as a file."""
-    reading = studio.readings.find(sent(event, "reading"), visitor)
+    surprisal_job = studio.surprisal_jobs.find(sent(event, "reading"), visitor)
     read, cancel = gr.Button("Read", interactive=True), gr.Button("Cancel", interactive=False)
-    if reading is None or not reading.words:
+    if surprisal_job is None or not surprisal_job.words:
         return read, cancel, gr.DownloadButton(value=None, interactive=False)
-    run = run_of(studio, visitor, reading.models[1])
-    path = written(studio.home, as_csv(rows_of(reading)), "surprise.csv", run.id if run else "")
+    run = run_of(studio, visitor, surprisal_job.models[1])
+    path = written(
+        studio.home, as_csv(rows_of(surprisal_job)), "surprise.csv", run.id if run else ""
+    )
     return read, cancel, gr.DownloadButton(value=path, interactive=True)
 
 
 def pick(studio: Studio, visitor: str, event: gr.EventData) -> list[dict]:
     """What both models would have put in a word's place."""
-    reading, index = studio.readings.find(sent(event, "reading"), visitor), sent(event, "index")
+    surprisal_job, index = (
+        studio.surprisal_jobs.find(sent(event, "reading"), visitor),
+        sent(event, "index"),
+    )
     if (
-        reading is None
+        surprisal_job is None
         or isinstance(index, bool)
         or not isinstance(index, int)
-        or not 0 <= index < len(reading.words)
+        or not 0 <= index < len(surprisal_job.words)
     ):
         return [before_picking(side) for side in ("base", "tuned")]
-    word = reading.words[index]
+    word = surprisal_job.words[index]
     both = studio.models.compare(
-        *(studio.usable(name, visitor) for name in reading.models), question_at(reading, word)
+        *(studio.usable(name, visitor) for name in surprisal_job.models),
+        question_at(surprisal_job, word),
     )
     return [
         guesses(f"{side.capitalize()}, in place of “{word.base.word}”", side, blanks[0])
@@ -184,10 +190,10 @@ def pick(studio: Studio, visitor: str, event: gr.EventData) -> list[dict]:
     ]
 
 
-def question_at(reading: Reading, word: ReadWord) -> str:
+def question_at(surprisal_job: SurprisalJob, word: ReadWord) -> str:
     """The word's surroundings with the word hidden, cut between words."""
     paragraph, start, end = (
-        reading.paragraphs[word.paragraph],
+        surprisal_job.paragraphs[word.paragraph],
         word.base.start,
         word.base.start + len(word.base.word),
     )
@@ -209,10 +215,10 @@ def poller(studio: Studio):
     def poll(asked: dict) -> dict | None:
         """The words read since the last question, and the most changed so far; None when there is no such reading of this visitor."""
         asked = asked if isinstance(asked, dict) else {}
-        reading = studio.readings.find(asked.get("reading"), asked.get("visitor"))
-        if reading is None:
+        surprisal_job = studio.surprisal_jobs.find(asked.get("reading"), asked.get("visitor"))
+        if surprisal_job is None:
             return None
-        live, words = reading.live, list(reading.words)
+        live, words = surprisal_job.live, list(surprisal_job.words)
         cursor = asked.get("cursor")
         first = cursor if isinstance(cursor, int) and 0 <= cursor <= SHOWN_WORDS else 0
         last = min(len(words), SHOWN_WORDS)
@@ -221,10 +227,10 @@ def poller(studio: Studio):
             "words": [shown(words, number) for number in range(first, last)],
             "moved": [
                 [number, word.base.word, word.base.nats, word.tuned.nats]
-                for number, word in reading.moved_most(NUM_MOVED)
+                for number, word in surprisal_job.moved_most(NUM_MOVED)
             ],
-            "note": note_of(reading, len(words)),
-            "progress": reading.share if live else None,
+            "note": note_of(surprisal_job, len(words)),
+            "progress": surprisal_job.share if live else None,
             "final": not live,
         }
 
@@ -242,25 +248,27 @@ def shown(words: list[ReadWord], number: int) -> list:
     ]
 
 
-def note_of(reading: Reading, num_words: int) -> str:
+def note_of(surprisal_job: SurprisalJob, num_words: int) -> str:
     """How far the reading is, and what it says on the whole."""
-    if reading.state == "failed":
-        return str(reading.error)
-    if reading.state == "waiting":
+    if surprisal_job.state == "failed":
+        return str(surprisal_job.error)
+    if surprisal_job.state == "waiting":
         return "Waiting for another reading to end …"
     if not num_words:
-        return "Reading …" if reading.live else "No word was read."
+        return "Reading …" if surprisal_job.live else "No word was read."
     means = [
-        sum(getattr(word, side).nats for word in reading.words[:num_words]) / num_words
+        sum(getattr(word, side).nats for word in surprisal_job.words[:num_words]) / num_words
         for side in ("base", "tuned")
     ]
     whole = (
-        f"{num_words:,} of {reading.num_words:,} words and signs"
-        if num_words < reading.num_words
+        f"{num_words:,} of {surprisal_job.num_words:,} words and signs"
+        if num_words < surprisal_job.num_words
         else f"{num_words:,} words and signs"
     )
     ended = (
-        " The reading was cancelled; what was read stays." if reading.state == "cancelled" else ""
+        " The reading was cancelled; what was read stays."
+        if surprisal_job.state == "cancelled"
+        else ""
     )
     cut = f" The first {SHOWN_WORDS:,} are drawn." if num_words > SHOWN_WORDS else ""
     return (
@@ -268,7 +276,7 @@ def note_of(reading: Reading, num_words: int) -> str:
     )
 
 
-def rows_of(reading: Reading) -> list[list]:
+def rows_of(surprisal_job: SurprisalJob) -> list[list]:
     """The reading as rows of a spreadsheet."""
     head = [
         "paragraph",
@@ -291,7 +299,7 @@ def rows_of(reading: Reading) -> list[list]:
             round(word.tuned.nats, 5),
             round(word.change, 5),
         ]
-        for word in reading.words
+        for word in surprisal_job.words
     ]
 
 

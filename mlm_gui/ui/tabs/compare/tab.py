@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.corpus.paragraphs import lengths_of
 from mlm_gui.core.inference.blanks import MAX_BLANKS, MAX_CHARACTERS
-from mlm_gui.core.inference.memorization import SEARCHED_CHARACTERS, stands_in
+from mlm_gui.core.inference.memorization import SEARCHED_CHARACTERS, is_in_text
 from mlm_gui.errors import UserError
 from mlm_gui.services.runs.evaluation import learned_by
 from mlm_gui.services.runs.export import export_zip
 from mlm_gui.services.runs.lineage import RUN
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.components.display import cautions
-from mlm_gui.ui.components.interactive import bars, blanker
+from mlm_gui.ui.components.interactive import blank_picker, guess_bars
 from mlm_gui.ui.session import Session
 from mlm_gui.ui.tabs.compare import joint_and_map as closer_look
 from mlm_gui.ui.tabs.compare import surprisal as surprise_view
@@ -79,7 +79,7 @@ class Asked(NamedTuple):
             question_of(sentence, blanks),
             len(names),
             place,
-            checks.whole("The number of guesses", top, 1, 20),
+            validation.whole("The number of guesses", top, 1, 20),
         )
 
 
@@ -120,7 +120,7 @@ def build(
             max_lines=4,
             elem_id="compare-sentence",
         )
-        words = blanker(
+        words = blank_picker(
             "Click a word to hide it", value=words_of(FIRST_SENTENCE), elem_id="compare-words"
         )
         which = gr.Radio(
@@ -129,17 +129,19 @@ def build(
     warned = cautions("Keep in mind", elem_id="compare-cautions")
     with gr.Row(elem_classes="two"):
         with gr.Column(elem_classes="card", min_width=300):
-            base = bars(
+            base = guess_bars(
                 "Guesses of the base model", value=nothing("Base", "base"), elem_id="compare-base"
             )
         with gr.Column(elem_classes="card", min_width=300):
-            tuned = bars(
+            tuned = guess_bars(
                 "Guesses of the tuned model",
                 value=nothing("Tuned", "tuned"),
                 elem_id="compare-tuned",
             )
     with gr.Column(elem_classes="card"):
-        moved = bars("What moved", value=nothing("What moved", "moved"), elem_id="compare-moved")
+        moved = guess_bars(
+            "What moved", value=nothing("What moved", "moved"), elem_id="compare-moved"
+        )
 
     answer = Answer(which, warned, base, tuned, moved)
     models = [session.visitor, view.base, view.tuned]
@@ -434,7 +436,7 @@ def cautions_of(
     found = []
     run = run_of(studio, visitor, tuned)
     learned = learned_by(run.folder) if run else ()
-    if any(stands_in(sentence, text) for text in learned):
+    if any(is_in_text(sentence, text) for text in learned):
         found.append(
             "This sentence stands in the text that the tuned model learned from: a good guess here may be memory. Try one of your own."
         )

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.errors import UserError
-from mlm_gui.services.jobs.evaluations import Sitting
+from mlm_gui.services.jobs.evaluations import EvaluationJob
 from mlm_gui.services.runs.evaluation import read_exam, under_present_names
 from mlm_gui.services.runs.run import LIVE_STATES, Run
 from mlm_gui.services.storage.spreadsheet import as_csv, exam_rows, written
@@ -136,16 +136,16 @@ def build(studio: Studio, session: Session, training: TrainingTab, tab: gr.Tab) 
 
     shown = Shown(verdict, numbers, picture, scores, cloze, sit, cancel, download)
     on(run.input, choose, studio, [session.visitor, run], shown)
-    on(sit.click, sit_run, studio, [session.visitor, run], shown, concurrency_id=SHOWING)
+    on(sit.click, evaluate_run, studio, [session.visitor, run], shown, concurrency_id=SHOWING)
     on(
         sit_other.click,
-        sit_pair,
+        evaluate_pair,
         studio,
         [session.visitor, session.text_id, *models, text],
         shown,
         concurrency_id=SHOWING,
     )
-    on(cancel.click, cancel_sitting, studio, [session.visitor, picture], cancel)
+    on(cancel.click, cancel_evaluation, studio, [session.visitor, picture], cancel)
     refreshed = [run, *models, *shown]
     on(picture.finished, ended, studio, [session.visitor, run], refreshed, concurrency_id=SHOWING)
     for news, shown_run in (
@@ -191,7 +191,7 @@ def look_again(
 ) -> tuple:
     """Like `refresh`, but an exam that this page is waiting for stays in view, and one of any two models until another is chosen."""
     shown = picture if isinstance(picture, dict) else {}
-    if studio.sittings.is_busy_for(
+    if studio.evaluation_jobs.is_busy_for(
         visitor
     ):  # asked of the server: the page may have begun to wait after it sent this
         return (gr.skip(),) * NUM_REFRESHED
@@ -219,7 +219,7 @@ def choose(studio: Studio, visitor: str, run_id: str | None) -> Shown:
     )
 
 
-def sit_run(studio: Studio, visitor: str, run_id: str | None) -> Shown:
+def evaluate_run(studio: Studio, visitor: str, run_id: str | None) -> Shown:
     """Starts the exam of a run in the background."""
     run = studio.visible(run_id, visitor)
     if run is None or not run.has_model or run.state in LIVE_STATES:
@@ -229,16 +229,21 @@ def sit_run(studio: Studio, visitor: str, run_id: str | None) -> Shown:
             "Train a model first, or wait until it ends.",
         )
     report = read_exam(run.folder)
-    return waiting(studio.sittings.sit_run(run, owner(studio, visitor)), report)
+    return waiting(studio.evaluation_jobs.evaluate_run(run, owner(studio, visitor)), report)
 
 
-def sit_pair(studio: Studio, visitor: str, text_id: str, base: str, tuned: str, text: str) -> Shown:
+def evaluate_pair(
+    studio: Studio, visitor: str, text_id: str, base: str, tuned: str, text: str
+) -> Shown:
     """Starts an exam of two models on any text, in the background."""
     called = [called_here(studio, visitor, name) for name in (base, tuned)]
-    text = checks.text("The text", text or "", studio.limits.max_text_characters)
+    text = validation.text("The text", text or "", studio.limits.max_text_characters)
     corpus = Corpus.from_text(text) if text.strip() else studio.texts.get(text_id)
     return waiting(
-        studio.sittings.sit_pair((base, tuned), tuple(called), corpus, owner(studio, visitor)), None
+        studio.evaluation_jobs.evaluate_pair(
+            (base, tuned), tuple(called), corpus, owner(studio, visitor)
+        ),
+        None,
     )
 
 
@@ -249,14 +254,16 @@ def called_here(studio: Studio, visitor: str, name: str) -> str:
     return run_label(run) if run else name
 
 
-def cancel_sitting(studio: Studio, visitor: str, picture: dict) -> gr.Button:
+def cancel_evaluation(studio: Studio, visitor: str, picture: dict) -> gr.Button:
     """Asks the exam in the background to stop."""
-    sitting = studio.sittings.find(
+    evaluation_job = studio.evaluation_jobs.find(
         picture.get("run") if isinstance(picture, dict) else None, owner(studio, visitor)
     )
-    if sitting:
-        sitting.cancelled.set()
-    return gr.Button("Cancelling …" if sitting and sitting.live else "Cancel", interactive=False)
+    if evaluation_job:
+        evaluation_job.cancelled.set()
+    return gr.Button(
+        "Cancelling …" if evaluation_job and evaluation_job.live else "Cancel", interactive=False
+    )
 
 
 def ended(studio: Studio, visitor: str, run_id: str | None, event: gr.EventData) -> tuple:
@@ -264,17 +271,17 @@ def ended(studio: Studio, visitor: str, run_id: str | None, event: gr.EventData)
     asked = sent(event, "run")
     if studio.visible(asked, visitor):
         return refresh(studio, visitor, asked)
-    sitting, run = (
-        studio.sittings.find(asked, owner(studio, visitor)),
+    evaluation_job, run = (
+        studio.evaluation_jobs.find(asked, owner(studio, visitor)),
         studio.visible(run_id, visitor),
     )
-    if sitting is None or sitting.live or sitting.state == "cancelled":
+    if evaluation_job is None or evaluation_job.live or evaluation_job.state == "cancelled":
         shown = choose(studio, visitor, run_id)
-    elif sitting.report is None:
-        shown = nothing(str(sitting.error), run, "none")
+    elif evaluation_job.report is None:
+        shown = nothing(str(evaluation_job.error), run, "none")
     else:
-        shown = of_report(studio, sitting.report, run)
-        shown = shown._replace(picture={**shown.picture, "is_pair": sitting.is_pair})
+        shown = of_report(studio, evaluation_job.report, run)
+        shown = shown._replace(picture={**shown.picture, "is_pair": evaluation_job.is_pair})
     return (*(gr.skip(),) * (NUM_REFRESHED - len(shown)), *shown)
 
 
@@ -311,13 +318,13 @@ def nothing(sentence: str, run: Run | None = None, outcome: str = "") -> Shown:
     )
 
 
-def waiting(sitting: Sitting, report: Report | None) -> Shown:
+def waiting(evaluation_job: EvaluationJob, report: Report | None) -> Shown:
     """While an exam is being sat, what was there before stays."""
     skip = gr.skip()
     picture = {
         **still(report),
-        "run": sitting.id,
-        "visitor": sitting.owner,
+        "run": evaluation_job.id,
+        "visitor": evaluation_job.owner,
         "empty": "The exam is being sat. You may go on with something else.",
     }
     return Shown(
@@ -358,21 +365,21 @@ def poller(studio: Studio):
     def poll(asked: dict) -> dict | None:
         """How far a sitting is, or whether a run that is still being trained has ended; None when this visitor has neither."""
         asked = asked if isinstance(asked, dict) else {}
-        sitting, run = (
-            studio.sittings.find(asked.get("run"), asked.get("visitor")),
+        evaluation_job, run = (
+            studio.evaluation_jobs.find(asked.get("run"), asked.get("visitor")),
             looked_up(studio, asked),
         )
-        if sitting:
+        if evaluation_job:
             note = {
                 "waiting": "Waiting for another exam to end …",
-                "sitting": f"{sitting.share:.0%} of the blanks are answered.",
-            }.get(sitting.state, "")
+                "sitting": f"{evaluation_job.share:.0%} of the blanks are answered.",
+            }.get(evaluation_job.state, "")
             return {
                 "cursor": 0,
-                "progress": sitting.share if sitting.live else None,
+                "progress": evaluation_job.share if evaluation_job.live else None,
                 "note": note,
-                "state": sitting.state,
-                "final": not sitting.live,
+                "state": evaluation_job.state,
+                "final": not evaluation_job.live,
             }
         if run:
             state = run.state

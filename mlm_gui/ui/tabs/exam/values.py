@@ -11,7 +11,7 @@ from mlm_gui.core.evaluation.statistics import NUM_RESAMPLES
 from mlm_gui.core.masking.policy import EXAM_POLICY, EXAM_SEEDS
 
 if TYPE_CHECKING:
-    from mlm_gui.core.evaluation.paired import Pairing
+    from mlm_gui.core.evaluation.paired import PairedResult
     from mlm_gui.core.evaluation.report import Report
 
 LOSS_NAME = f"loss on unseen text ({len(EXAM_SEEDS)} draws)"
@@ -78,10 +78,12 @@ def score_table(report: Report | None) -> dict:
         }
     rows = []
     for name, part in TEXTS:
-        pairing: Pairing = getattr(report, part)
-        base, tuned = pairing.base, pairing.tuned
+        paired_result: PairedResult = getattr(report, part)
+        base, tuned = paired_result.base, paired_result.tuned
         change = _figure(
-            signed(pairing.difference, 3), pairing.difference_interval, lambda edge: signed(edge, 3)
+            signed(paired_result.difference, 3),
+            paired_result.difference_interval,
+            lambda edge: signed(edge, 3),
         )
         rows.append(
             [
@@ -90,7 +92,7 @@ def score_table(report: Report | None) -> dict:
                     _figure(f"{side.loss:.3f}", side.interval, "{:.3f}".format)
                     for side in (base, tuned)
                 ),
-                f"{change}\n{_p(pairing.p_value)}",
+                f"{change}\n{_p(paired_result.p_value)}",
             ]
         )
         shown = [
@@ -111,8 +113,8 @@ def score_table(report: Report | None) -> dict:
                 for side in (base, tuned)
             ]
             change = _figure(
-                f"{_points(getattr(pairing, f'{figure}_difference'))} points",
-                getattr(pairing, f"{figure}_difference_interval"),
+                f"{_points(getattr(paired_result, f'{figure}_difference'))} points",
+                getattr(paired_result, f"{figure}_difference_interval"),
                 _points,
             )
             rows.append([f"{name}: {label}", *shown, change])
@@ -178,7 +180,7 @@ def how(report: Report) -> list[dict]:
         {
             "name": "Blanks",
             "text": f"{EXAM_POLICY.rate:.0%} of the pieces, drawn {len(unseen.seeds)} times (seeds {seeds}) and all hidden: {unseen.num_masks:,} blanks in "
-            f"{unseen.num_units} paragraphs of unseen text, {general.num_masks:,} in {general.num_units} of general English. Both models meet the same ones.",
+            f"{unseen.num_clusters} paragraphs of unseen text, {general.num_masks:,} in {general.num_clusters} of general English. Both models meet the same ones.",
         },
         {
             "name": "Loss and masked-token perplexity",

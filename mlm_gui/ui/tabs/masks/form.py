@@ -5,7 +5,7 @@ import gradio as gr
 from mlm_gui.core.assets import STARTER
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.components.chart import chart
-from mlm_gui.ui.components.display import account, budget, intervals
+from mlm_gui.ui.components.display import budget, draw_table, intervals
 from mlm_gui.ui.components.interactive import stepper
 from mlm_gui.ui.tabs.train.settings import UNIT_NAMES
 from mlm_gui.ui.tabs.train.tab import model_choices
@@ -176,6 +176,6 @@ def closer_look() -> tuple[gr.Radio, list[gr.components.Component]]:
             visible=False,
             elem_id="mask-code",
         ),
-        account("Every piece of this draw", visible=False, elem_id="mask-table"),
+        draw_table("Every piece of this draw", visible=False, elem_id="mask-table"),
     ]
     return part, parts

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.services.runs.registry import Run
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.component_events import answer_to, clicked
@@ -212,11 +212,11 @@ def follow(studio: Studio, *values) -> tuple:
     if run is None or run.job is None:
         return gr.Timer(active=False), *(gr.skip(),) * (3 + len(MaskingView._fields))
     clock, upcoming = gr.Timer(active=run.state not in RESTING_STATES), run.history().num_steps + 1
-    before = checks.whole("The step", asked.upcoming, 1, 10**9)
+    before = validation.whole("The step", asked.upcoming, 1, 10**9)
     step = (
         next_step(studio, run)
         if asked.follows is True
-        else checks.whole("The step", asked.step, 1, 10**9)
+        else validation.whole("The step", asked.step, 1, 10**9)
     )
     is_told_right = before == upcoming or not min(before, upcoming) <= step <= max(before, upcoming)
     if step == asked.step and is_told_right:
@@ -273,12 +273,12 @@ def look_at(studio: Studio, visitor: str, run_id: str, source: str) -> tuple:
 
 def next_step(studio: Studio, run: Run) -> int:
     """The step that the trainer takes next; the last one when the run has taken all."""
-    return min(run.history().num_steps + 1, studio.laboratory.plan(run).total_steps)
+    return min(run.history().num_steps + 1, studio.masking_preview.plan(run).total_steps)
 
 
 def earlier_sequence(studio: Studio, sequence: float) -> tuple[int, bool]:
     """The paragraph before; the first one stays. Whoever turns pages no longer follows the run."""
-    return max(1, checks.whole("The paragraph", sequence, 1, 10**9) - 1), False
+    return max(1, validation.whole("The paragraph", sequence, 1, 10**9) - 1), False
 
 
 def later_sequence(
@@ -288,9 +288,9 @@ def later_sequence(
     run = studio.visible(run_id, visitor)
     if run is None:
         return gr.skip(), gr.skip(), gr.skip()
-    plan = studio.laboratory.plan(run)
-    pack, _ = plan.batch_at(checks.whole("The step", step, 1, plan.total_steps))
-    if checks.whole("The paragraph", sequence, 1, 10**9) < len(pack.lengths):
+    plan = studio.masking_preview.plan(run)
+    pack, _ = plan.batch_at(validation.whole("The step", step, 1, plan.total_steps))
+    if validation.whole("The paragraph", sequence, 1, 10**9) < len(pack.lengths):
         return gr.skip(), int(sequence) + 1, False
     return (int(step) + 1, 1, False) if step < plan.total_steps else (gr.skip(), gr.skip(), False)
 
@@ -300,15 +300,15 @@ def paragraph_text(studio: Studio, text_id: str, number: float) -> object:
     corpus = studio.texts.find(text_id)
     if corpus is None:
         return gr.skip()
-    return corpus.paragraphs[checks.whole("The paragraph", number, 1, len(corpus.paragraphs)) - 1][
-        :20_000
-    ]
+    return corpus.paragraphs[
+        validation.whole("The paragraph", number, 1, len(corpus.paragraphs)) - 1
+    ][:20_000]
 
 
 def next_paragraph(studio: Studio, text_id: str, number: float) -> tuple[int, object]:
     """The number after this one, and its text; after the last comes the first."""
     count = len(studio.texts.get(text_id).paragraphs)
-    following = checks.whole("The paragraph", number, 0, 10**9) % count + 1
+    following = validation.whole("The paragraph", number, 0, 10**9) % count + 1
     return following, paragraph_text(studio, text_id, following)
 
 

@@ -231,7 +231,7 @@ def histogram(shares: np.ndarray, sizes: np.ndarray, policy: MaskPolicy) -> go.F
     return figure
 
 
-def budget_values(taught: LossBudget, extent: str = "") -> dict:
+def budget_values(in_tutorial_mode: LossBudget, extent: str = "") -> dict:
     """The tutorial's loss and ours over the same text. extent: said where not all of the text is counted."""
     names = {
         "padding": "padding",
@@ -255,8 +255,14 @@ def budget_values(taught: LossBudget, extent: str = "") -> dict:
 
     return {
         "bars": [
-            bar(f"Tutorial: every one of {taught.total:,} positions counts", taught),
-            bar(f"Recommended: only the {taught.ours.total:,} chosen ones count", taught.ours),
+            bar(
+                f"Tutorial: every one of {in_tutorial_mode.total:,} positions counts",
+                in_tutorial_mode,
+            ),
+            bar(
+                f"Recommended: only the {in_tutorial_mode.ours.total:,} chosen ones count",
+                in_tutorial_mode.ours,
+            ),
         ],
         "note": f"{WHY_IT_MATTERS} {extent}".strip(),
     }

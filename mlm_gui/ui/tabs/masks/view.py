@@ -10,7 +10,7 @@ from zlib import crc32
 
 import gradio as gr
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.assets import ASSETS, STARTER
 from mlm_gui.core.corpus.corpus import Corpus, Document
 from mlm_gui.core.masking.policy import MaskPolicy
@@ -103,14 +103,14 @@ def drawn_by(studio: Studio, asked: Asked, force: set[int], forbid: set[int]) ->
     from mlm_gui.core.tokens import LONGEST_SEQUENCE
 
     policy = MaskPolicy(
-        checks.fraction("The hidden share", asked.rate, 1, 60) / 100,
-        checks.fraction("The [MASK] share", asked.mask_share, 0, 100) / 100,
-        checks.fraction("The random share", asked.random_share, 0, 100) / 100,
+        validation.fraction("The hidden share", asked.rate, 1, 60) / 100,
+        validation.fraction("The [MASK] share", asked.mask_share, 0, 100) / 100,
+        validation.fraction("The random share", asked.random_share, 0, 100) / 100,
         asked.unit,
     )
     seed, epoch = (
-        checks.whole("The seed", asked.seed, 0, 2**31 - 1 - MAX_PASSES),
-        checks.whole("The pass", asked.epoch, 1, MAX_PASSES),
+        validation.whole("The seed", asked.seed, 0, 2**31 - 1 - MAX_PASSES),
+        validation.whole("The pass", asked.epoch, 1, MAX_PASSES),
     )
     if asked.drawn != "once":
         seed += epoch - 1
@@ -161,10 +161,10 @@ def text_view(studio: Studio, asked: Asked, told: Draw) -> MaskingView:
         )
 
     def code() -> str:
-        from mlm_gui.core.masking.snippet import twin_of
+        from mlm_gui.core.masking.snippet import snippet_of
         from mlm_gui.core.tokens import LONGEST_SEQUENCE
 
-        return twin_of(
+        return snippet_of(
             told,
             asked.text,
             folder_of(studio, asked.model),
@@ -182,8 +182,8 @@ def text_view(studio: Studio, asked: Asked, told: Draw) -> MaskingView:
 
 def batch_view(studio: Studio, asked: Asked) -> MaskingView:
     """One paragraph of one batch of the run, exactly as the trainer draws it."""
-    from mlm_gui.core.masking.explanation import draw_of, taught
-    from mlm_gui.core.masking.snippet import run_twin
+    from mlm_gui.core.masking.explanation import draw_of, in_tutorial_mode
+    from mlm_gui.core.masking.snippet import run_snippet
 
     run = studio.visible(asked.run_id, asked.visitor)
     if run is None:
@@ -195,10 +195,10 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
             gr.skip(),
             *[gr.update(visible=False)] * (len(MaskingView._fields) - 4),
         )
-    plan, job = studio.laboratory.plan(run), run.job
-    step = checks.whole("The step", asked.step, 1, plan.total_steps)
+    plan, job = studio.masking_preview.plan(run), run.job
+    step = validation.whole("The step", asked.step, 1, plan.total_steps)
     pack, batch = plan.batch_at(step)
-    number = min(checks.whole("The paragraph", asked.sequence, 1, 10**9), len(pack.lengths))
+    number = min(validation.whole("The paragraph", asked.sequence, 1, 10**9), len(pack.lengths))
     told = draw_of(
         studio.models.tokenizer(job.model),
         pack,
@@ -207,8 +207,8 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
         job.config.seed,
         sequence=number - 1,
     )
-    if job.config.as_taught:
-        told = taught(told, plan.row_length)
+    if job.config.tutorial_mode:
+        told = in_tutorial_mode(told, plan.row_length)
     place = (
         "the very next one"
         if step == run.history().num_steps + 1
@@ -229,7 +229,7 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
             told,
             bool(asked.with_ids),
             heading,
-            HINT_TAUGHT if told.as_taught else HINT_BATCH,
+            HINT_TAUGHT if told.tutorial_mode else HINT_BATCH,
             fixed=True,
         ),
         gr.skip(),
@@ -239,7 +239,7 @@ def batch_view(studio: Studio, asked: Asked) -> MaskingView:
             told,
             lambda: run.corpus,
             job.model,
-            lambda: run_twin(folder, model, step, number, told.as_taught),
+            lambda: run_snippet(folder, model, step, number, told.tutorial_mode),
         ),
     )
 
@@ -258,7 +258,7 @@ def closer(
         from mlm_gui.core.masking.counts import chosen_shares
 
         text = corpus()
-        store, vocabulary = studio.laboratory.sequences(text, model)
+        store, vocabulary = studio.masking_preview.sequences(text, model)
         shares, sizes = chosen_shares(store, told.policy, vocabulary, told.seed)
         if not len(shares):
             return {
@@ -273,13 +273,14 @@ def closer(
             "fig": figure_json(figure),
             "run": None,
             "empty": "",
-            "note": studio.laboratory.extent(text),
+            "note": studio.masking_preview.extent(text),
         }
 
     def loss_budget() -> dict:
         text = corpus()
         return draw_views.budget_values(
-            studio.laboratory.budget(text, model, told.policy.rate), studio.laboratory.extent(text)
+            studio.masking_preview.budget(text, model, told.policy.rate),
+            studio.masking_preview.extent(text),
         )
 
     parts = (

@@ -4,7 +4,7 @@ import html
 
 from mlm_gui.errors import UserError
 from mlm_gui.services.jobs.preflight import Forecast
-from mlm_gui.ui.run_text import spoken, spoken_bytes
+from mlm_gui.ui.run_text import format_bytes, format_duration
 
 
 def forecast_text(forecast: Forecast) -> str:
@@ -16,23 +16,23 @@ def forecast_text(forecast: Forecast) -> str:
     ]
     if forecast.seconds is not None:
         lines.append(
-            f"- about **{spoken(forecast.seconds)}** (minutes:seconds) for {forecast.total_steps:,} steps on {forecast.device}"
+            f"- about **{format_duration(forecast.seconds)}** (minutes:seconds) for {forecast.total_steps:,} steps on {forecast.device}"
         )
     else:
         lines.append(f"- {forecast.total_steps:,} steps. {forecast.note}")
     if forecast.memory:
         free = (
-            f"; {spoken_bytes(forecast.memory_free)} more are free" if forecast.memory_free else ""
+            f"; {format_bytes(forecast.memory_free)} more are free" if forecast.memory_free else ""
         )
-        lines.append(f"- memory: {spoken_bytes(forecast.memory)} at most{free}")
+        lines.append(f"- memory: {format_bytes(forecast.memory)} at most{free}")
     lines.append(
-        f"- disk: up to {spoken_bytes(forecast.disk)} for checkpoints and model; {spoken_bytes(forecast.disk_free)} are free"
+        f"- disk: up to {format_bytes(forecast.disk)} for checkpoints and model; {format_bytes(forecast.disk_free)} are free"
     )
     passes = "1 pass" if forecast.epochs == 1 else f"{forecast.epochs} passes"
     lines.append(
-        f"- text: {passes} over {forecast.num_tokens:,} pieces (tokens) of {forecast.num_paragraphs:,} {'paragraph' if forecast.num_paragraphs == 1 else 'paragraphs'}; {forecast.num_unseen:,} are kept unseen"
+        f"- text: {passes} over {forecast.num_tokens:,} pieces (tokens) of {forecast.num_paragraphs:,} {'paragraph' if forecast.num_paragraphs == 1 else 'paragraphs'}; {forecast.num_held_out:,} are kept unseen"
     )
-    if forecast.as_taught:
+    if forecast.tutorial_mode:
         lines.append(
             "- as taught: what is longer than the model reads is cut away, and short paragraphs are filled up with padding"
         )

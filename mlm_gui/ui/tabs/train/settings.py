@@ -22,7 +22,7 @@ RARE_FIELDS = (
     "accumulation",
     "freeze_embeddings",
     "freeze_layers",
-    "as_taught",
+    "tutorial_mode",
 )
 """Folded away once more."""
 
@@ -180,8 +180,8 @@ def _widgets() -> dict[str, gr.components.Component]:
             label="lowest layers left as they are",
             info="Frozen layers do not learn and cannot forget.",
         ),
-        "as_taught": gr.Checkbox(
-            default.as_taught,
+        "tutorial_mode": gr.Checkbox(
+            default.tutorial_mode,
             label="go the way of the tutorial",
             info="Padding to full length, long paragraphs cut off, masks drawn once, loss over every position. To see, not to recommend.",
         ),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from mlm_gui.core import validation as checks
+from mlm_gui.core import validation
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.inference.probes import pinned
@@ -14,7 +14,7 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.runs.run import LIVE_STATES, Run
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.components.chart import chart
-from mlm_gui.ui.components.live import lapse, lapse_poller
+from mlm_gui.ui.components.live import probe_timeline, probe_timeline_poller
 from mlm_gui.ui.run_text import run_label
 from mlm_gui.ui.run_view import (
     BUTTONS,
@@ -103,9 +103,9 @@ def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> Tra
                 ]
             with gr.Column(elem_classes="card"):
                 gr.Markdown("### What it puts into the blanks")
-                watched = lapse(
+                watched = probe_timeline(
                     "What the learning model puts into the blanks of the pinned sentences",
-                    lapse_poller(studio, RESTING_STATES),
+                    probe_timeline_poller(studio, RESTING_STATES),
                     elem_id="train-lapse",
                     value={"run": None, "steps": [], "rows": [], "empty": NO_PROBES},
                 )
@@ -116,7 +116,7 @@ def build(studio: Studio, session: Session, text: TextTab, pill: gr.HTML) -> Tra
     on(start.click, start_run, studio, [*wanted, probes, *settings], view, concurrency_limit=None)
     measured = on(check.click, begin_check, studio, None, forecast)
     on(measured.then, check_first, studio, [*wanted, *settings], forecast, concurrency_limit=None)
-    for button, handler in zip(buttons, (pause_run, go_on, one_step, stop_run), strict=True):
+    for button, handler in zip(buttons, (pause_run, resume, one_step, stop_run), strict=True):
         on(button.click, handler, studio, [session.visitor, session.run_id], view)
     news = [
         follow(studio, session, view, event, trigger_mode="multiple")
@@ -147,7 +147,7 @@ def model_choices(studio: Studio, visitor: str) -> list[tuple[str, str]]:
     ]
 
 
-class Wish(NamedTuple):
+class RunRequest(NamedTuple):
     """What a run is to be started with, checked."""
 
     corpus: Corpus
@@ -157,7 +157,7 @@ class Wish(NamedTuple):
     split_seed: int
 
 
-def wish(
+def run_request(
     studio: Studio,
     visitor: str,
     text_id: str,
@@ -165,7 +165,7 @@ def wish(
     held_out: float,
     split_seed: float,
     settings: tuple,
-) -> Wish:
+) -> RunRequest:
     """The page's values, checked. Raises UserError for what cannot be."""
     corpus = studio.texts.get(text_id)
     config = TrainConfig(**dict(zip(CONFIG_FIELDS, settings, strict=True)))
@@ -178,11 +178,13 @@ def wish(
     if studio.limits.hosted:
         most = studio.limits.max_steps
         config = dataclasses.replace(config, max_steps=min(config.max_steps or most, most))
-    share = checks.fraction("The held-out share", held_out, 2, 50) / 100
+    share = validation.fraction("The held-out share", held_out, 2, 50) / 100
     model = studio.usable(
         model, visitor
     )  # an unknown model, or another visitor's, is refused before a run folder is made
-    return Wish(corpus, model, config, share, checks.whole("The seed", split_seed, 0, 2**31 - 1))
+    return RunRequest(
+        corpus, model, config, share, validation.whole("The seed", split_seed, 0, 2**31 - 1)
+    )
 
 
 def check_owner(studio: Studio, visitor: object) -> str:
@@ -208,15 +210,18 @@ def start_run(
 ) -> TrainingView:
     """Starts a run with the page's settings, or puts it in the queue. A second click while one that is the same is alive changes nothing."""
     visitor = check_owner(studio, visitor)
-    wanted = wish(studio, visitor, text_id, model, held_out, split_seed, settings)
+    wanted = run_request(studio, visitor, text_id, model, held_out, split_seed, settings)
     sentences = pinned(probes)
     studio.preflight.check_room(wanted.model)
-    with studio.preflight.given_way():
-        run = studio.trainer.start(
+    with studio.preflight.measuring_paused():
+        run = studio.training_queue.start(
             lambda: studio.runs.create(*wanted, visitor, probes=sentences),
             visitor,
             same=lambda other: (
-                (other.job.fingerprint, *(getattr(other.job, name) for name in Wish._fields[1:]))
+                (
+                    other.job.fingerprint,
+                    *(getattr(other.job, name) for name in RunRequest._fields[1:]),
+                )
                 == (wanted.corpus.fingerprint, *wanted[1:])
             ),
         )
@@ -240,7 +245,7 @@ def check_first(
     """Three real steps on a model of their own, thrown away afterwards: time, memory, disk, and what will happen to the text."""
     try:
         owner = check_owner(studio, visitor)
-        wanted = wish(studio, visitor, text_id, model, held_out, split_seed, settings)
+        wanted = run_request(studio, visitor, text_id, model, held_out, split_seed, settings)
         return forecast_text(studio.preflight.forecast(*wanted, owner))
     except UserError as error:
         return refusal(error)
@@ -261,31 +266,31 @@ def seen(studio: Studio, visitor: str, run_id: str) -> Run:
 def pause_run(studio: Studio, visitor: str, run_id: str) -> TrainingView:
     """Asks the run to leave the device after its current step."""
     run = seen(studio, visitor, run_id)
-    if not studio.trainer.pause(run) and run.state in LIVE_STATES:
+    if not studio.training_queue.pause(run) and run.state in LIVE_STATES:
         raise elsewhere()
     return view_of(studio, run, visitor)._replace(pause=gr.Button("Pausing …", interactive=False))
 
 
-def go_on(studio: Studio, visitor: str, run_id: str) -> TrainingView:
+def resume(studio: Studio, visitor: str, run_id: str) -> TrainingView:
     """Puts the run in the queue again; it takes up from what is safe."""
     run = seen(studio, visitor, run_id)
-    with studio.preflight.given_way():
-        studio.trainer.go_on(run, check_owner(studio, visitor))
+    with studio.preflight.measuring_paused():
+        studio.training_queue.resume(run, check_owner(studio, visitor))
     return view_of(studio, run, visitor)
 
 
 def one_step(studio: Studio, visitor: str, run_id: str) -> TrainingView:
     """Has a paused run take exactly one step."""
     run = seen(studio, visitor, run_id)
-    with studio.preflight.given_way():
-        studio.trainer.one_step(run)
+    with studio.preflight.measuring_paused():
+        studio.training_queue.one_step(run)
     return view_of(studio, run, visitor)
 
 
 def stop_run(studio: Studio, visitor: str, run_id: str) -> TrainingView:
     """Asks the run to end after its current step, and to keep its model."""
     run = seen(studio, visitor, run_id)
-    if not studio.trainer.stop(run) and run.state in LIVE_STATES:
+    if not studio.training_queue.stop(run) and run.state in LIVE_STATES:
         raise elsewhere()
     view = view_of(studio, run, visitor)
     return (
