@@ -188,8 +188,8 @@ def test_a_run_names_the_one_it_came_from(studio, corpus, lm):
     [
         ("queued", "stop"),
         ("running", "pause stop"),
-        ("paused", "go_on one_step stop"),
-        ("interrupted", "go_on one_step"),
+        ("paused", "resume one_step stop"),
+        ("interrupted", "resume one_step"),
         ("finished", ""),
         ("stopped", "resume"),
         ("failed", "resume"),
