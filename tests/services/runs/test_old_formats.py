@@ -12,7 +12,7 @@ import torch
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.training import events
-from mlm_gui.core.training.loop import COUNTERS
+from mlm_gui.core.training.state import COUNTERS
 from mlm_gui.services.runs.evaluation import read_exam
 from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.job import NAMES_OF_FORMAT_1, Job
@@ -101,7 +101,7 @@ def two_threads():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("name, safe_step", [("paused", 7), ("interrupted", 6)])
+@pytest.mark.parametrize("name, checkpoint_step", [("paused", 7), ("interrupted", 6)])
 def test_an_old_run_goes_on_to_the_uninterrupted_run_s_last_digit(
     two_threads, find, name, checkpoint_step
 ):
