@@ -91,7 +91,7 @@ def _num_leaks(corpus, pairs) -> int:
     """Held-out paragraphs of the usual split that repeat, or nearly repeat, one that would be trained on. pairs: int64 [P, 2], the near-duplicates."""
     if len(corpus.paragraphs) < 2:
         return 0
-    is_held_out = corpus.unseen()
+    is_held_out = corpus.is_held_out()
     leaks = pairs[is_held_out[pairs[:, 0]] != is_held_out[pairs[:, 1]]]
     return len(set(leaks[is_held_out[leaks]].tolist()))
 

@@ -16,7 +16,7 @@ from benchmarks.memory import peak_bytes
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.corpus.corpus import Corpus, Document, Split
 from mlm_gui.core.masking.policy import Fate
-from mlm_gui.core.training.loop import set_dropout
+from mlm_gui.core.training.parameters import set_dropout
 
 
 @pytest.fixture(scope="module")

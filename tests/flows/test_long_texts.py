@@ -70,7 +70,7 @@ def test_a_long_text_comes_back_as_it_went(tmp_path, long, in_memory):
         kept.findings.fingerprint == in_memory.fingerprint
         and kept.statistics() == in_memory.statistics()
     )
-    assert kept.unseen(0.3, 5).tolist() == in_memory.unseen(0.3, 5).tolist()
+    assert kept.is_held_out(0.3, 5).tolist() == in_memory.is_held_out(0.3, 5).tolist()
 
 
 @pytest.mark.parametrize("links", [True, False])
@@ -227,7 +227,7 @@ def test_a_text_of_an_older_run_folder_is_read(tmp_path):
 def test_the_split_is_drawn_once_and_read_after_that(tmp_path, corpus, monkeypatch):
     run = Run.create(tmp_path / "run", corpus, "starter", SHORT, 0.2, 3)
     expected = corpus.split(0.2, 3)
-    monkeypatch.setattr(Corpus, "unseen", None)
+    monkeypatch.setattr(Corpus, "is_held_out", None)
     assert Run(run.folder).split() == expected
 
 

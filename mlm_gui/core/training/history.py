@@ -1,4 +1,4 @@
-"""What a run has shown so far, folded from its events; charts and facts are functions of it."""
+"""What a run has reported so far, folded from its events; charts and facts follow from it."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -22,35 +22,35 @@ from mlm_gui.core.training.events import (
 )
 
 SMOOTHING_STEPS = 10
-"""The smooth line is an exponential average over about this many steps."""
+"""The smoothed loss is an exponential average over about this many steps."""
 
 
 @dataclass
 class History:
-    """Grows by `add`; never reads anything but the events it is given."""
+    """A fold over the events of a run; `add` takes the next one."""
 
     started: Started | None = None
     losses: list[float] = field(default_factory=list)
     """Loss of each step, in order."""
     smoothed: list[float] = field(default_factory=list)
-    """Exponential average of the losses, corrected for its start (Kingma & Ba 2015, section 3)."""
+    """Exponential average of the losses, bias-corrected (Kingma & Ba 2015, section 3)."""
     evaluations: list[Evaluated] = field(default_factory=list)
     probed: list[Probed] = field(default_factory=list)
-    """What the pinned sentences were filled with, at each evaluation."""
+    """The guesses for the pinned sentences, at each evaluation."""
     turns: list[Resumed | Paused | MicroBatchesSplit] = field(default_factory=list)
-    """Where the run left its straight way, in order; the chart marks them."""
+    """Interruptions of the run, in order; the chart marks them."""
     latest: Stepped | None = None
     saved: Saved | None = None
     is_trained: bool = False
-    """True from the moment its model is saved until it is trained further."""
+    """True when its model is saved and has not been trained further."""
     examined: Examined | None = None
     ended: Finished | Failed | None = None
     paused: Paused | None = None
     is_waiting: bool = True
-    """True until the run first trains, and again when it waits to go on."""
+    """True until the run first trains, and again while it is back in the queue."""
     checkpointed: Checkpointed | None = None
     skipped_checkpoints: list[str] = field(default_factory=list)
-    """Damaged checkpoints that were not used, in words."""
+    """Why each damaged checkpoint was not used."""
     _steps: list[int] = field(default_factory=list)
     _average: float = 0.0
 
@@ -60,56 +60,73 @@ class History:
             self.turns.append(event)
         if isinstance(event, (Started, Resumed, Stepped, Saved)):
             self.is_trained = isinstance(event, Saved)
-        if isinstance(event, Started):
-            self._go_back_to(0)
-            self.started, self.latest = event, None
-        elif isinstance(event, Resumed):
-            self._go_back_to(event.step)
-            self._reckon_from(event)
-        elif isinstance(event, Stepped):
-            self._smooth(event.step, event.loss)
-            self.latest = event
-        elif isinstance(event, Evaluated):
-            self.evaluations = [score for score in self.evaluations if score.step != event.step] + [
-                event
-            ]
-        elif isinstance(event, Probed):
-            self.probed = [answers for answers in self.probed if answers.step != event.step] + [
-                event
-            ]
-        elif isinstance(event, Saved):
-            self.saved, self.examined = event, None
-        elif isinstance(event, Checkpointed):
-            self.checkpointed = event
-        elif isinstance(event, CheckpointSkipped):
-            self.skipped_checkpoints.append(event.why)
-        elif isinstance(event, Queued):
-            self.is_waiting, self.ended, self.paused = True, None, None
-        elif isinstance(event, Paused):
-            self.paused, self.ended = event, None
-        elif isinstance(event, Examined):
-            self.examined = event
-        elif isinstance(event, (Finished, Failed)):
-            self.ended, self.paused = event, None
+        match event:
+            case Started():
+                self._go_back_to(0)
+                self.started = event
+                self.latest = None
+            case Resumed():
+                self._go_back_to(event.step)
+                self._continue_from(event)
+            case Stepped():
+                self._smooth(event.step, event.loss)
+                self.latest = event
+            case Evaluated():
+                others = [score for score in self.evaluations if score.step != event.step]
+                self.evaluations = [*others, event]
+            case Probed():
+                others_probed = [answers for answers in self.probed if answers.step != event.step]
+                self.probed = [*others_probed, event]
+            case Saved():
+                self.saved = event
+                self.examined = None
+            case Checkpointed():
+                self.checkpointed = event
+            case CheckpointSkipped():
+                self.skipped_checkpoints.append(event.why)
+            case Queued():
+                self.is_waiting = True
+                self.ended = None
+                self.paused = None
+            case Paused():
+                self.paused = event
+                self.ended = None
+            case Examined():
+                self.examined = event
+            case Finished() | Failed():
+                self.ended = event
+                self.paused = None
 
     def _go_back_to(self, step: int) -> None:
-        """Forgets what was seen after this step; those steps are taken again."""
-        kept_score = [
+        """Forgets what was reported after this step, since those steps are taken again."""
+        kept_losses = [
             (number, loss)
             for number, loss in zip(self._steps, self.losses, strict=True)
             if number <= step
         ]
-        self._steps, self.losses, self.smoothed, self._average = [], [], [], 0.0
-        self.evaluations = (
-            [score for score in self.evaluations if score.step <= step] if step else []
-        )
-        self.probed = [answers for answers in self.probed if answers.step <= step] if step else []
-        self.is_waiting, self.ended, self.paused, self.skipped_checkpoints = False, None, None, []
-        for number, loss in kept_score:
+        self._steps = []
+        self.losses = []
+        self.smoothed = []
+        self._average = 0.0
+        is_new_start = step == 0
+        self.evaluations = [
+            score for score in self.evaluations if score.step <= step and not is_new_start
+        ]
+        self.probed = [
+            answers for answers in self.probed if answers.step <= step and not is_new_start
+        ]
+        self.is_waiting = False
+        self.ended = None
+        self.paused = None
+        self.skipped_checkpoints = []
+        for number, loss in kept_losses:
             self._smooth(number, loss)
 
-    def _reckon_from(self, event: Resumed) -> None:
-        """Total, time and passes as they stood at the checkpoint; a run that goes on for longer has a new total."""
+    def _continue_from(self, event: Resumed) -> None:
+        """Sets total, time and epochs to those of the checkpoint.
+
+        A run that was given more epochs has a new total.
+        """
         if self.started:
             self.started = dataclasses.replace(self.started, total_steps=event.total_steps)
         if self.latest:
@@ -126,40 +143,41 @@ class History:
 
     @property
     def curve(self) -> tuple[list[int], list[float], list[float]]:
-        """Steps, their losses and their smoothed losses, as long as each other even while a step is being added."""
-        steps, losses, smoothed = list(self._steps), list(self.losses), list(self.smoothed)
+        """Steps, losses and smoothed losses, equally long even while a step is being added."""
+        steps = list(self._steps)
+        losses = list(self.losses)
+        smoothed = list(self.smoothed)
         shortest = min(len(steps), len(losses), len(smoothed))
         return steps[:shortest], losses[:shortest], smoothed[:shortest]
 
     @property
     def num_steps(self) -> int:
-        """Steps done, as the newest of them says."""
+        """Steps taken, by the number of the newest."""
         return self._steps[-1] if self._steps else 0
 
     @property
     def kept_score(self) -> Evaluated | None:
-        """The score that counts: of the model that was saved, and of the latest weights while it is being trained or when that one was not scored."""
-        of_the_saved = [
-            score
-            for score in self.evaluations
-            if self.is_trained and self.saved and score.step == self.saved.step
-        ]
-        return (of_the_saved or self.evaluations or [None])[-1]
+        """The score that counts: the saved model's, otherwise the latest.
+
+        It is the latest while the run trains, and when the saved model was not scored.
+        """
+        if self.is_trained and self.saved:
+            for score in reversed(self.evaluations):
+                if score.step == self.saved.step:
+                    return score
+        return self.evaluations[-1] if self.evaluations else None
 
     @property
     def best_step_kept(self) -> int | None:
-        """The step whose model was kept, when that was not the last one: an early stop keeps the best."""
-        return (
-            self.saved.step
-            if self.is_trained and self.saved and self.saved.step < self.num_steps
-            else None
-        )
+        """The step whose model was saved, when it is not the last: an early stop keeps the best."""
+        if self.is_trained and self.saved and self.saved.step < self.num_steps:
+            return self.saved.step
+        return None
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace so far; None before the second step or after the end."""
+        """Estimated from the pace so far; None before the second step and after the end."""
         if not self.started or not self.latest or self.latest.step < 2 or self.ended:
             return None
-        return (
-            self.latest.seconds / self.latest.step * (self.started.total_steps - self.latest.step)
-        )
+        seconds_per_step = self.latest.seconds / self.latest.step
+        return seconds_per_step * (self.started.total_steps - self.latest.step)

@@ -55,7 +55,7 @@ class EvaluationJobs(BackgroundTasks):
             from mlm_gui.core.evaluation.report import (
                 Material,
                 bounded,
-                examination,
+                evaluate_both,
                 general_paragraphs,
             )
 
@@ -63,7 +63,7 @@ class EvaluationJobs(BackgroundTasks):
             unseen = bounded(corpus.paragraphs)
             seen = (num_seen(unseen, _learned(lm)) for lm in (base, tuned))
             return finished(
-                examination(
+                evaluate_both(
                     base,
                     tuned,
                     Material(*called, corpus.name, unseen, unseen, general_paragraphs(), *seen),

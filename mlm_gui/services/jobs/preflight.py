@@ -166,7 +166,7 @@ class Preflight:
         training = Training(self._models.load(model), split, config, self._given_up.is_set)
         lm, busy = training.lm, self._is_busy()
         tokenizer = lm.tokenizer
-        times, scored, device, num_tokens = [], 0.0, str(lm.device), training.plan.pieces.num_tokens
+        times, scored, device, num_tokens = [], 0.0, str(lm.device), training.plan.shards.num_tokens
         if not busy:
             before = 0.0
             events = training.events()
@@ -185,7 +185,7 @@ class Preflight:
         peak, free = memory.peak_bytes(), memory.free_bytes()
         num_steps, num_parameters = training.total_steps, lm.num_parameters
         num_sequences = (
-            training.plan.pieces[0].num_sequences if len(training.plan.pieces) == 1 else 0
+            training.plan.shards[0].num_sequences if len(training.plan.shards) == 1 else 0
         )
         del training
         Device().free()

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from mlm_gui.errors import UserError
 
 if TYPE_CHECKING:
-    from mlm_gui.core.training.loop import State
+    from mlm_gui.core.training.state import State
 
 FORMAT = 2
 """Version of a checkpoint's folder; one of a version that is not read here is passed over."""
@@ -193,7 +193,7 @@ def _write(folder: Path, state: State) -> None:
 def _read(folder: Path) -> State:
     from safetensors.torch import load_file
 
-    from mlm_gui.core.training.loop import State
+    from mlm_gui.core.training.state import State
 
     _check_hashes(folder, _read_manifest(folder))
     try:

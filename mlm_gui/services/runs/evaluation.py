@@ -62,12 +62,12 @@ def examine(
 
     Raises UserError when the base model cannot be loaded, or the text cannot be examined.
     """
-    from mlm_gui.core.evaluation.report import examination
+    from mlm_gui.core.evaluation.report import evaluate_both
 
     base, history = with_base(run.job.model, load), run.history()
     base.model.to(tuned.device)
     report = finished(
-        examination(
+        evaluate_both(
             base, tuned, material_of(run, split), history.latest.seconds if history.latest else 0.0
         ),
         keep_going,
@@ -122,7 +122,7 @@ def material_of(run, split: Split) -> Material:
         base_name=called_base(run.folder, run.job.model),
         tuned_name=run.job.name,
         text_name=f"{run.job.corpus_name}, the paragraphs kept unseen",
-        unseen=unseen,
+        held_out=unseen,
         known=split.train,
         general=general_paragraphs(),
         seen_by_base=num_seen(unseen, _parents_texts(run.folder, run.job.model)),

@@ -199,7 +199,8 @@ def _finetune(
     every: float,
 ) -> Iterator[Event]:
     from mlm_gui.core.inference.probe_answers import probe
-    from mlm_gui.core.training.loop import Training, is_finite
+    from mlm_gui.core.training.loop import Training
+    from mlm_gui.core.training.parameters import is_finite
 
     job, corpus = run.sound_job(), run.corpus
     if fingerprint_of(corpus.paragraphs) != job.fingerprint:

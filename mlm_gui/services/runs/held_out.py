@@ -30,7 +30,7 @@ def write_held_out(
 def read_held_out(
     path: Path, corpus: Corpus, share: float, seed: int, has_begun: bool = False
 ) -> np.ndarray:
-    """bool [N], as `Corpus.unseen`; from the record where there is a sound one. Raises UserError when the text cannot be split, and when a run that
+    """bool [N], as `Corpus.is_held_out`; from the record where there is a sound one. Raises UserError when the text cannot be split, and when a run that
     `has_begun` may have been split in another way: before there were records, other runs of words of a long text were looked at.
     """
     expected = _drawn_from(corpus, share, seed)
@@ -51,7 +51,7 @@ def read_held_out(
             "There is no record of what it kept unseen; an earlier version of the program chose other paragraphs of so long a text.",
             "Start a new run from its model, or from the text.",
         )
-    is_held_out = corpus.unseen(share, seed)
+    is_held_out = corpus.is_held_out(share, seed)
     with contextlib.suppress(
         OSError
     ):  # a folder that cannot be written: it is drawn again the next time

@@ -65,7 +65,7 @@ class Run:
         """Writes a new run folder; without pinned sentences (`probes`) it takes two of its own text. Raises UserError when the text is too small to split, or the folder holds a run already."""
         config.check_length(int(lengths_of(corpus.paragraphs).sum()))
         corpus = corpus.looked_through()
-        is_held_out = corpus.unseen(held_out, split_seed)
+        is_held_out = corpus.is_held_out(held_out, split_seed)
         split = Split.of(corpus.paragraphs, is_held_out)
         if (folder / "job.json").exists():
             raise UserError(

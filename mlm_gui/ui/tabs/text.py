@@ -292,7 +292,7 @@ def describe_split(studio: Studio, text_id: str, held_out: float, split_seed: fl
             validation.fraction("The held-out share", held_out, 2, 50) / 100,
             validation.whole("The seed", split_seed, 0, 2**31 - 1),
         )
-        is_held_out = corpus.unseen(*choice)
+        is_held_out = corpus.is_held_out(*choice)
         warning = small_sample_warning(
             corpus, *choice, lambda paragraphs: num_ordinary(paragraphs, tokenizer)
         )

@@ -8,13 +8,13 @@ import plotly.graph_objects as go
 
 from mlm_gui.core.evaluation.outcomes import BETTER, SAME, WORSE
 from mlm_gui.core.evaluation.statistics import NUM_RESAMPLES
-from mlm_gui.core.masking.policy import EXAM_POLICY, EXAM_SEEDS
+from mlm_gui.core.masking.policy import EVALUATION_POLICY, EVALUATION_SEEDS
 
 if TYPE_CHECKING:
     from mlm_gui.core.evaluation.paired import PairedResult
     from mlm_gui.core.evaluation.report import Report
 
-LOSS_NAME = f"loss on unseen text ({len(EXAM_SEEDS)} draws)"
+LOSS_NAME = f"loss on unseen text ({len(EVALUATION_SEEDS)} draws)"
 BLANK_FACTS = {
     "facts": [
         {"name": name, "value": "–", "extra": ""}
@@ -179,7 +179,7 @@ def how(report: Report) -> list[dict]:
     return [
         {
             "name": "Blanks",
-            "text": f"{EXAM_POLICY.rate:.0%} of the pieces, drawn {len(unseen.seeds)} times (seeds {seeds}) and all hidden: {unseen.num_masks:,} blanks in "
+            "text": f"{EVALUATION_POLICY.rate:.0%} of the pieces, drawn {len(unseen.seeds)} times (seeds {seeds}) and all hidden: {unseen.num_masks:,} blanks in "
             f"{unseen.num_clusters} paragraphs of unseen text, {general.num_masks:,} in {general.num_clusters} of general English. Both models meet the same ones.",
         },
         {
