@@ -101,7 +101,7 @@ def two_threads():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("name, safe_step", [("paused", 7), ("interrupted", 6)])
+@pytest.mark.parametrize("name, checkpoint_step", [("paused", 7), ("interrupted", 6)])
 def test_an_old_run_goes_on_to_the_uninterrupted_run_s_last_digit(
     two_threads, find, name, checkpoint_step
 ):
