@@ -142,16 +142,17 @@ def train(options: argparse.Namespace) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    paused = run.history().paused
+    snapshot = run.snapshot()
+    paused = snapshot.history.paused
     if paused and paused.what:
         raise UserError(
             paused.what,
             paused.why,
             f"Make room on the disk, then run `mlm-gui train --resume {run.folder}`.",
         )
-    if asked_to_stop and run.state != "finished":
+    if asked_to_stop and snapshot.state != "finished":
         print(
-            f"Interrupted after {run.history().num_steps} steps; the model so far is kept in {run.model_folder}",
+            f"Interrupted after {snapshot.history.num_steps} steps; the model so far is kept in {run.model_folder}",
             file=sys.stderr,
         )
         print(f"`mlm-gui train --resume {run.folder}` goes on.", file=sys.stderr)
@@ -397,18 +398,19 @@ def exam(options: argparse.Namespace) -> None:
 def runs(options: argparse.Namespace) -> None:
     runs = _studio(options).runs.all()
     for run in runs:
-        history, job = run.history(), run.job
+        snapshot = run.snapshot()
+        history, job = snapshot.history, snapshot.job
         record = {
             "id": run.id,
-            "state": run.state,
+            "state": snapshot.state,
             "name": job.name if job else None,
             "model": job.model if job else None,
             "created": job.created if job else None,
             "steps": history.num_steps,
             "loss_before": history.evaluations[0].loss if history.evaluations else None,
             "loss_after": history.kept_score.loss if history.kept_score else None,
-            "checkpoint_step": run.checkpoint_step,
-            "findings": run.findings,
+            "checkpoint_step": snapshot.checkpoint_step,
+            "findings": snapshot.findings,
             "folder": str(run.folder),
         }
         if options.json:
@@ -417,7 +419,7 @@ def runs(options: argparse.Namespace) -> None:
             print(
                 f"{record['id']}  {record['state']:<11}  {record['steps']:>6} steps  {record['name'] or 'unreadable'}"
             )
-            for finding in run.findings:
+            for finding in snapshot.findings:
                 print(f"    {finding}")
     if not runs and not options.json:
         print("There are no runs yet.")

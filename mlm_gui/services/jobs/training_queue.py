@@ -162,21 +162,22 @@ class TrainingQueue:
                 elif turn in self._waiting:
                     self._leave(turn, Finished(0, "stopped", 0.0))
                 return True
-            if run.state in ("paused", "interrupted") and run.checkpoint_step:
+            snapshot = run.snapshot()
+            if snapshot.state in ("paused", "interrupted") and snapshot.checkpoint_step:
                 turn = _Turn(run)
                 turn.stop.set()
                 self._put_again(turn, first=True)
                 return True
-            if run.state == "paused":
+            if snapshot.state == "paused":
                 _record(run, Finished(0, "stopped", 0.0))
                 return True
         return False
 
-    def position(self, run: Run) -> int:
+    def position(self, run_id: str) -> int:
         """How many runs come before this one; 0 when it trains, or is not here."""
         with self._changed:
             ids = [turn.run.id for turn in self._all()]
-        return ids.index(run.id) if run.id in ids else 0
+        return ids.index(run_id) if run_id in ids else 0
 
     def close(self, timeout: float = 20.0) -> None:
         """Pauses the current run after its step, waits until its checkpoint is written, and leaves waiting runs unstarted; nothing starts any more."""

@@ -180,13 +180,12 @@ class _Work:
 
     def write_card(self) -> None:
         """The model's card, once there is a score to put in it. Raises CannotWrite."""
-        if self.run.history().kept_score is None:
+        history = self.run.history()
+        if history.kept_score is None:
             return
+        card = model_card(self.run.sound_job(), history)
         try:
-            write_whole(
-                self.run.model_folder / "README.md",
-                model_card(self.run.sound_job(), self.run.history()),
-            )
+            write_whole(self.run.model_folder / "README.md", card)
         except OSError as error:
             raise cannot_write("The model's card could not be written.", error) from error
 

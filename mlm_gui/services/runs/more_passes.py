@@ -17,9 +17,10 @@ def continue_for(run: Run, more_epochs: int, limits: Limits = LAPTOP) -> None:
     Call it with the run's folder held: see `Trainer.train_more`. Raises UserError when the run has not finished, its last checkpoint is gone, or it would
     come to more than `limits` allow; nothing is changed then.
     """
-    job, history, step = run.sound_job(), run.history(), run.checkpoint_step
+    job, snapshot = run.sound_job(), run.snapshot()
+    history, step = snapshot.history, snapshot.checkpoint_step
     more = validation.whole("The number of further passes", more_epochs, 1, 100)
-    if run.state != "finished":
+    if snapshot.state != "finished":
         raise UserError(
             "This run was not given more passes.",
             "It has not finished yet.",

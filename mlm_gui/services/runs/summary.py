@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlm_gui.core.training.events import Failed
 from mlm_gui.services.runs.run import Run
+from mlm_gui.services.runs.snapshot import RunSnapshot
 
 AT_REST = ("finished", "stopped", "failed", "paused", "damaged")
 """In these states nothing changes without a change of job.json or events.jsonl."""
@@ -54,54 +56,43 @@ class RunSummaries:
 
 
 def _read(run: Run) -> RunSummary:
-    state = run.state
-    if run.job is None:
-        why = " ".join(run.findings) or "Its folder cannot be read."
-        return RunSummary(
-            run.id,
-            "damaged run",
-            "",
-            "",
-            state,
-            0,
-            0,
-            None,
-            None,
-            None,
-            "",
-            run.disk_bytes,
-            False,
-            why,
-        )
-    history, job = run.history(), run.job
-    scores = history.evaluations
-    ended, paused = history.ended, history.paused
-    why = getattr(ended, "why", "") or (paused.why if paused else "")
-    if state == "interrupted":
-        why = (
-            f"Its server went away. Safe up to step {run.checkpoint_step:,}."
-            if run.checkpoint_step
-            else "Its server went away before anything was safe."
-        )
-    before, after = (scores[0].loss, history.kept_score.loss) if scores else (None, None)
-    total = history.started.total_steps if history.started else 0
-    why = " ".join(part for part in (why, *run.findings) if part)
+    snapshot = run.snapshot()
+    history, job = snapshot.history, snapshot.job
+    first_score = history.evaluations[0] if history.evaluations else None
+    kept_score = history.kept_score
     return RunSummary(
-        run.id,
-        job.name,
-        job.corpus_name,
-        job.model,
-        state,
-        history.num_steps,
-        total,
-        before,
-        after,
-        history.best_step_kept,
-        job.created,
-        run.disk_bytes,
-        run.has_model,
-        why,
+        id=run.id,
+        name=job.name if job else "damaged run",
+        text=job.corpus_name if job else "",
+        model=job.model if job else "",
+        state=snapshot.state,
+        num_steps=history.num_steps if job else 0,
+        total_steps=history.started.total_steps if job and history.started else 0,
+        before=first_score.loss if job and first_score else None,
+        after=kept_score.loss if job and kept_score else None,
+        best_step_kept=history.best_step_kept if job else None,
+        created=job.created if job else "",
+        disk_bytes=run.disk_bytes,
+        has_model=snapshot.has_model,
+        why=_why(snapshot),
     )
+
+
+def _why(run: RunSnapshot) -> str:
+    """What is wrong with a run, in sentences; empty when nothing is."""
+    ended, paused = run.history.ended, run.history.paused
+    sentences = list(run.findings)
+    if run.state == "damaged":
+        return " ".join(sentences) or "Its folder cannot be read."
+    if run.state == "interrupted" and run.checkpoint_step:
+        sentences.insert(0, f"Its server went away. Safe up to step {run.checkpoint_step:,}.")
+    elif run.state == "interrupted":
+        sentences.insert(0, "Its server went away before anything was safe.")
+    elif isinstance(ended, Failed):
+        sentences.insert(0, ended.why)
+    elif paused:
+        sentences.insert(0, paused.why)
+    return " ".join(filter(None, sentences))
 
 
 def _version(path: Path) -> tuple[int, int] | None:

@@ -33,7 +33,7 @@ def stepped(step: int, loss: float) -> Stepped:
 def history(*events) -> History:
     folded = History()
     for event in events:
-        folded.add(event)
+        folded = folded.after(event)
     return folded
 
 
@@ -62,7 +62,7 @@ def test_each_event_finds_its_place():
     folded = history(STARTED, score, stepped(1, 5.0), stepped(2, 4.0), saved, finished)
     assert (
         folded.started == STARTED
-        and folded.evaluations == [score]
+        and folded.evaluations == (score,)
         and folded.losses == [5.0, 4.0]
         and folded.num_steps == 2
     )
@@ -110,7 +110,7 @@ def test_a_resumed_run_forgets_what_came_after_its_checkpoint():
     assert (broken.losses, broken.smoothed, broken.evaluations, broken.ended) == (
         whole.losses,
         whole.smoothed,
-        [score],
+        (score,),
         None,
     )
 
@@ -151,9 +151,9 @@ def test_after_an_early_stop_the_kept_score_counts_and_while_it_trains_the_lates
     assert (
         folded.kept_score == scores[2] and folded.best_step_kept is None and not folded.is_trained
     )
-    folded.add(Saved(2, "model"))
+    folded = folded.after(Saved(2, "model"))
     assert folded.kept_score == scores[1] and folded.best_step_kept == 2 and folded.is_trained
-    folded.add(Resumed(4, 10, 4.0))
+    folded = folded.after(Resumed(4, 10, 4.0))
     assert (
         folded.kept_score == scores[2] and folded.best_step_kept is None and not folded.is_trained
     )

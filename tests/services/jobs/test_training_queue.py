@@ -78,12 +78,12 @@ def test_two_runs_train_in_turn_each_to_its_end(training_queue, gate, new_run):
     training_queue.submit(first)
     assert gate.entered.wait(PATIENCE)
     training_queue.submit(second)
-    assert (training_queue.position(first), training_queue.position(second)) == (0, 1)
+    assert (training_queue.position(first.id), training_queue.position(second.id)) == (0, 1)
     assert (first.state, second.state) == ("queued", "queued")
     gate.opened.set()
     wait_for(training_queue, (first, second))
     assert first.state == second.state == "finished" and first.has_model and second.has_model
-    assert training_queue.position(second) == 0
+    assert training_queue.position(second.id) == 0
 
 
 def test_stopping_a_waiting_run_takes_it_from_the_queue(training_queue, gate, new_run):
@@ -95,7 +95,7 @@ def test_stopping_a_waiting_run_takes_it_from_the_queue(training_queue, gate, ne
     assert (
         training_queue.stop(second)
         and second.state == "stopped"
-        and training_queue.position(third) == 1
+        and training_queue.position(third.id) == 1
     )
     assert not training_queue.stop(second), "it is in the queue no more"
     gate.opened.set()
@@ -257,11 +257,11 @@ def test_one_step_comes_before_waiting_runs_and_go_on_after_them(
     def look():
         training_queue.submit(second)
         training_queue.one_step(paused)
-        places.append((training_queue.position(paused), training_queue.position(second)))
+        places.append((training_queue.position(paused.id), training_queue.position(second.id)))
         training_queue.pause(paused)
         training_queue.resume(paused, "ann")
         places.append(
-            (training_queue.position(paused), training_queue.position(second), paused.state)
+            (training_queue.position(paused.id), training_queue.position(second.id), paused.state)
         )
         training_queue.stop(first)
 

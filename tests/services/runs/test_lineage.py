@@ -9,7 +9,7 @@ import pytest
 
 from mlm_gui.commands import _asked
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.training.events import Finished, Paused
+from mlm_gui.core.training.events import Finished, Paused, Queued
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs.evaluation import examine_again
@@ -76,10 +76,8 @@ def test_a_run_that_another_one_started_from_is_not_trained_further(
 
 
 def test_no_run_starts_from_one_that_is_being_trained(studio, corpus, parent):
-    parent.append(Finished(1, "stopped", 1.0))
+    parent.append(Queued(1))
     with parent.queue_lock:
-        parent.history().ended = None
-        parent.history().paused = None
         with pytest.raises(UserError, match="is being trained, so its model will change"):
             studio.runs.create(corpus, f"run:{parent.id}", SHORT, 0.1, 0)
     assert studio.runs.all() == [parent]

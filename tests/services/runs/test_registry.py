@@ -121,7 +121,7 @@ def test_events_are_kept_one_json_line_each(run):
     history = Run(run.folder).history()
     assert (history.started, history.evaluations, history.latest, history.saved, history.ended) == (
         events[0],
-        [events[1]],
+        (events[1],),
         events[2],
         events[3],
         events[4],
@@ -335,7 +335,8 @@ def test_a_run_is_trained_end_to_end(studio, run):
     assert not run.queue_lock.is_locked and run.has_model
     kept = Run(run.folder).history()
     assert (
-        kept.evaluations == [event for event in events if isinstance(event, Evaluated)]
+        list(kept.evaluations)
+        == [event for event in events if isinstance(event, Evaluated)]
         and kept.num_steps == 4
     )
     hf.AutoModelForMaskedLM.from_pretrained(run.model_folder)
