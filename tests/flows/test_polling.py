@@ -4,6 +4,7 @@ import pytest
 
 from mlm_gui.core.config import RECIPES
 from mlm_gui.core.training.events import Paused, Queued, Resumed, Started
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
 from mlm_gui.ui import run_view
 from mlm_gui.ui.components.live import probe_timeline_poller
@@ -23,7 +24,7 @@ POLLS = {
 
 @pytest.fixture
 def run(studio, corpus) -> Run:
-    run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0)
+    run = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"]))
     for event in (STARTED, Paused(3, 1.0)):
         run.append(event)
     return run

@@ -14,6 +14,7 @@ from mlm_gui.core.training.events import Evaluated, Stepped
 from mlm_gui.core.training.history import History
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import figures as charts
 from mlm_gui.ui import page as app
@@ -100,11 +101,11 @@ def test_an_odd_cursor_gets_the_whole_chart(known):
 
 def test_on_a_hosted_server_another_visitor_cannot_see_or_stop_a_run(tmp_path, corpus):
     studio = Studio.open(tmp_path, HOSTED)
-    run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0, owner="a" * 32)
+    run = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"], owner="a" * 32))
     assert studio.visible(run.id, "a" * 32) is run
     assert studio.visible(run.id, "b" * 32) is None
     assert studio.visible_runs("b" * 32) == []
-    nobodys = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0)
+    nobodys = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"]))
     assert studio.visible(nobodys.id, "") is None
     text_id = studio.texts.add(corpus)
     for nobody in ("", None, "x", "../" * 9):
@@ -206,7 +207,7 @@ def test_guesses_that_answer_another_question_than_the_page_asks_are_fetched_ane
 
 
 def test_a_damaged_run_does_not_keep_the_page_from_opening(studio, corpus, lm):
-    run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0)
+    run = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"]))
     lm.save(run.model_folder)
     (run.folder / "job.json").write_text("{bad")
     again = Studio.open(studio.home, studio.limits)

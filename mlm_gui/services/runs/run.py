@@ -3,7 +3,6 @@
 It holds job.json, corpus.json, split.json, events.jsonl, checkpoints/ and model/.
 """
 
-import dataclasses
 import datetime
 import json
 import os
@@ -13,7 +12,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.corpus.corpus import Corpus, Split
 from mlm_gui.core.corpus.paragraphs import lengths_of
 from mlm_gui.core.inference.probes import probes_from
@@ -21,12 +19,14 @@ from mlm_gui.core.training import events
 from mlm_gui.core.training.events import Event
 from mlm_gui.core.training.history import History
 from mlm_gui.errors import UserError
-from mlm_gui.services.runs.checkpoints import Checkpoints, bytes_in
+from mlm_gui.services.runs.checkpoints import Checkpoints
 from mlm_gui.services.runs.held_out import read_held_out, write_held_out
 from mlm_gui.services.runs.job import Job, read_job
 from mlm_gui.services.runs.lineage import check_may_change
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.snapshot import RunSnapshot, state_of
-from mlm_gui.services.storage.texts import read_corpus, write_corpus
+from mlm_gui.services.storage.files import bytes_in
+from mlm_gui.services.storage.texts import UNREADABLE, read_corpus, write_corpus
 
 LIVE_STATES = ("queued", "running")
 """A run in one of these waits, trains or is examined."""
@@ -60,22 +60,14 @@ class Run:
         self.job, self._damage = read_job(folder)
 
     @classmethod
-    def create(
-        cls,
-        folder: Path,
-        corpus: Corpus,
-        model: str,
-        config: TrainConfig,
-        held_out: float,
-        split_seed: int,
-        owner: str = "",
-        name: str = "",
-        probes: tuple[str, ...] = (),
-    ) -> "Run":
-        """Writes a new run folder; without pinned sentences (`probes`) it takes two of its own text. Raises UserError when the text is too small to split, or the folder holds a run already."""
-        config.check_length(int(lengths_of(corpus.paragraphs).sum()))
-        corpus = corpus.looked_through()
-        is_held_out = corpus.unseen(held_out, split_seed)
+    def create(cls, folder: Path, request: RunRequest) -> "Run":
+        """Writes a new run folder.
+
+        Raises UserError when the text is too small to split, or the folder holds a run already.
+        """
+        request.config.check_length(int(lengths_of(request.corpus.paragraphs).sum()))
+        corpus = request.corpus.looked_through()
+        is_held_out = corpus.unseen(request.held_out, request.split_seed)
         split = Split.of(corpus.paragraphs, is_held_out)
         if (folder / "job.json").exists():
             raise UserError(
@@ -83,27 +75,26 @@ class Run:
                 "A run folder is never written over.",
                 "Choose another folder.",
             )
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         job = Job(
-            name or corpus.name,
-            model,
-            config,
-            held_out,
-            split_seed,
-            corpus.name,
-            corpus.fingerprint,
-            owner,
-            now,
+            name=request.name or corpus.name,
+            model=request.model,
+            config=request.config,
+            held_out=request.held_out,
+            split_seed=request.split_seed,
+            corpus_name=corpus.name,
+            fingerprint=corpus.fingerprint,
+            owner=request.owner,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            probes=request.probes or probes_from(split.held_out, split.train),
         )
-        job = dataclasses.replace(job, probes=probes or probes_from(split.held_out, split.train))
         is_new = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_corpus(folder / "corpus.json", corpus)
-            write_held_out(folder / "split.json", corpus, held_out, split_seed, is_held_out)
+            write_held_out(folder / "split.json", corpus, job.held_out, job.split_seed, is_held_out)
             job.write(folder)
         except OSError as error:
-            if is_new:  # half a run would be of no use, and nobody's
+            if is_new:  # half a run is of no use
                 shutil.rmtree(folder, ignore_errors=True)
             raise UserError(
                 f"The run folder {folder} could not be written.",
@@ -117,7 +108,7 @@ class Run:
         """The text. Raises UserError when it is missing or damaged."""
         try:
             return read_corpus(self.folder / "corpus.json")
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except UNREADABLE as error:
             raise UserError(
                 "This run cannot be trained.",
                 "Its text, corpus.json, is missing or damaged.",

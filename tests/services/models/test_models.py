@@ -9,6 +9,7 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED, LAPTOP
 from mlm_gui.services.models import models as models_module
 from mlm_gui.services.models.models import Models
+from mlm_gui.services.runs.request import RunRequest
 
 
 @pytest.fixture
@@ -33,9 +34,8 @@ def test_a_run_that_is_not_there_is_refused(studio, name):
 
 
 def test_a_run_without_a_model_is_refused(studio, corpus):
-    from mlm_gui.core.config import TrainConfig
 
-    run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0)
+    run = studio.runs.create(RunRequest(corpus=corpus))
     with pytest.raises(UserError, match="never reached a save"):
         studio.models.resolve(f"run:{run.id}")
 
@@ -128,12 +128,11 @@ def test_a_model_that_was_saved_anew_in_the_same_place_is_loaded_anew(
 
 
 def test_on_a_hosted_server_everyone_sees_only_their_own_runs(studio, corpus, tmp_path):
-    from mlm_gui.core.config import TrainConfig
     from mlm_gui.services.studio import Studio
 
     shared, private = Studio.open(tmp_path / "a", LAPTOP), Studio.open(tmp_path / "b", HOSTED)
     for house, others in ((shared, True), (private, False)):
-        run = house.runs.create(corpus, "starter", TrainConfig(), 0.1, 0, owner="ann")
+        run = house.runs.create(RunRequest(corpus=corpus, owner="ann"))
         assert house.visible(run.id, "ann") is run and house.visible_runs("ann") == [run]
         assert (house.visible(run.id, "bob") is run) is others and bool(
             house.visible_runs("bob")
@@ -141,9 +140,8 @@ def test_on_a_hosted_server_everyone_sees_only_their_own_runs(studio, corpus, tm
 
 
 def test_a_run_whose_model_is_damaged_is_spoken_of_by_its_name(studio, corpus, lm):
-    from mlm_gui.core.config import TrainConfig
 
-    run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0)
+    run = studio.runs.create(RunRequest(corpus=corpus))
     lm.save(run.model_folder)
     for file in ("tokenizer.json", "tokenizer_config.json"):
         (run.model_folder / file).unlink()

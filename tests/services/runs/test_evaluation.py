@@ -20,7 +20,8 @@ from mlm_gui.services.runs.evaluation import (
 )
 from mlm_gui.services.runs.export import export_zip
 from mlm_gui.services.runs.finetune import finetune
-from mlm_gui.services.runs.registry import Run
+from mlm_gui.services.runs.request import RunRequest
+from mlm_gui.services.runs.run import Run
 
 TINY = TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1)
 
@@ -32,13 +33,17 @@ def short_exams():
 
 @pytest.fixture
 def run(studio, corpus) -> Run:
-    return studio.runs.create(corpus, "starter", TINY, 0.1, 0, owner="ann", name="<b>Almanac</b>")
+    return studio.runs.create(
+        RunRequest(corpus=corpus, config=TINY, owner="ann", name="<b>Almanac</b>")
+    )
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, corpus, lm) -> Run:
     """A run that has sat its exam; tests leave it as it is."""
-    run = Run.create(tmp_path_factory.mktemp("examined") / "run", corpus, "starter", TINY, 0.1, 0)
+    run = Run.create(
+        tmp_path_factory.mktemp("examined") / "run", RunRequest(corpus=corpus, config=TINY)
+    )
     for _ in finetune(run, lambda name: lm.copy()):
         pass
     return run
@@ -184,16 +189,25 @@ def test_text_that_was_trained_on_is_found_word_for_word_and_nearly(trained):
 
 
 def test_a_base_that_learned_the_unseen_text_in_an_earlier_run_is_found_out(studio, corpus, run):
-    same, other = (studio.runs.create(corpus, f"run:{run.id}", TINY, 0.1, seed) for seed in (0, 1))
+    same, other = (
+        studio.runs.create(
+            RunRequest(corpus=corpus, model=f"run:{run.id}", config=TINY, split_seed=seed)
+        )
+        for seed in (0, 1)
+    )
     assert material_of(same, corpus.split(0.1, 0)).seen_by_base == 0
     assert material_of(other, corpus.split(0.1, 1)).seen_by_base > 5
     grandchild = studio.runs.create(
-        Corpus.from_text("\n".join(corpus.paragraphs[::-1])), f"run:{same.id}", TINY, 0.1, 0
+        RunRequest(
+            corpus=Corpus.from_text("\n".join(corpus.paragraphs[::-1])),
+            model=f"run:{same.id}",
+            config=TINY,
+        )
     )
     assert material_of(grandchild, grandchild.corpus.split(0.1, 0)).seen_by_base > 5
 
 
 @pytest.mark.parametrize("model", ["run:../../etc", "run:", "/nowhere/model", "model", "starter"])
 def test_odd_parents_are_passed_over(studio, corpus, model):
-    run = studio.runs.create(corpus, model, TINY, 0.1, 0)
+    run = studio.runs.create(RunRequest(corpus=corpus, model=model, config=TINY))
     assert material_of(run, corpus.split(0.1, 0)).seen_by_base == 0

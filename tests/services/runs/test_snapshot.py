@@ -5,10 +5,10 @@ import tracemalloc
 
 import pytest
 
-from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.training.events import Evaluated, Finished, Paused, Queued, Started, Stepped
 from mlm_gui.core.training.history import History
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
 
 STARTED = Started(10, 1, 1000, 100, 5, 1e-3, "cpu", True)
@@ -22,7 +22,7 @@ def stepped(step: int) -> Stepped:
 @pytest.fixture
 def run(tmp_path, corpus) -> Run:
     small = Corpus.from_text("\n".join(corpus.paragraphs[:12]), "almanac")
-    return Run.create(tmp_path / "run", small, "starter", TrainConfig(), 0.2, 0)
+    return Run.create(tmp_path / "run", RunRequest(corpus=small, held_out=0.2))
 
 
 def write(run: Run, *events) -> None:
