@@ -5,6 +5,8 @@ import shutil
 import pytest
 
 from mlm_gui.core.inference.fill import fill
+from mlm_gui.core.model import loading
+from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED, LAPTOP
 from mlm_gui.services.models import models as models_module
@@ -103,13 +105,30 @@ def test_a_model_for_training_is_nobody_else_s(studio):
     )
 
 
-def test_only_a_few_models_are_kept(studio, family_folder, monkeypatch):
+def watch(monkeypatch, owner: object, name: str) -> list[str]:
+    """The arguments with which a loader is called from now on."""
+    loaded: list[str] = []
+    load = getattr(owner, name)
+    monkeypatch.setattr(owner, name, lambda place: (loaded.append(str(place)), load(place))[1])
+    return loaded
+
+
+def test_of_the_loaded_models_the_one_unused_longest_goes_first(studio, family_folder, monkeypatch):
     monkeypatch.setattr(models_module, "KEPT_MODELS", 2)
-    for name in ("starter", str(family_folder("bert")), "starter", str(family_folder("roberta"))):
-        studio.models.fill(name, "Sow the ___.")
-    assert list(studio.models._loaded) == ["starter", str(family_folder("roberta"))], (
-        "the one unused longest goes first"
-    )
+    loaded = watch(monkeypatch, MaskedLM, "load")
+    bert, roberta = str(family_folder("bert")), str(family_folder("roberta"))
+    for name in ("starter", bert, "starter", roberta, "starter", bert):
+        studio.models.borrow(name)
+    assert loaded == ["starter", bert, roberta, bert]
+
+
+def test_of_the_tokenizers_the_one_unused_longest_goes_first(studio, family_folder, monkeypatch):
+    monkeypatch.setattr(models_module, "KEPT_TOKENIZERS", 2)
+    loaded = watch(monkeypatch, loading, "load_tokenizer")
+    bert, roberta = str(family_folder("bert")), str(family_folder("roberta"))
+    for name in ("starter", bert, "starter", roberta, "starter", bert):
+        studio.models.tokenizer(name)
+    assert loaded == ["starter", bert, roberta, bert], "the starter is the one used most"
 
 
 def test_a_model_that_was_saved_anew_in_the_same_place_is_loaded_anew(

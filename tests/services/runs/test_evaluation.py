@@ -11,9 +11,11 @@ from mlm_gui.core.corpus.near_duplicates import num_seen
 from mlm_gui.core.evaluation import report as verdict
 from mlm_gui.core.training.events import Examined, Finished, Saved, Stepped
 from mlm_gui.errors import UserError
+from mlm_gui.services.models.references import name_of_run
 from mlm_gui.services.runs.evaluation import (
     as_record,
     examine_again,
+    learned_by,
     learned_from,
     material_of,
     read_exam,
@@ -186,6 +188,25 @@ def test_text_that_was_trained_on_is_found_word_for_word_and_nearly(trained):
     nearly = split.train[3].upper() + " So it was."
     assert num_seen((split.train[0], nearly, split.held_out[0], split.train[0]), learned) == 3
     assert num_seen(split.held_out, ()) == 0
+
+
+def test_a_text_that_could_not_be_read_once_is_read_at_the_next_question(trained, tmp_path):
+    """Otherwise the warning that a word may be memory stayed off until the server restarts."""
+    run = Run(shutil.copytree(trained.folder, tmp_path / "run"))
+    away = (run.folder / "corpus.json").rename(tmp_path / "away.json")
+    assert learned_by(run.folder) == ()
+    away.rename(run.folder / "corpus.json")
+    assert learned_by(run.folder) == (run.split().train,)
+
+
+def test_what_a_run_learned_is_read_once_even_where_its_parent_is_gone(
+    studio, corpus, run, monkeypatch
+):
+    child = studio.runs.create(RunRequest(corpus=corpus, model=name_of_run(run.id), config=TINY))
+    shutil.rmtree(run.folder)
+    first = learned_by(child.folder)
+    monkeypatch.setattr(Run, "split", lambda run: pytest.fail("it was read again"))
+    assert learned_by(child.folder) == first and len(first) == 1
 
 
 def test_a_base_that_learned_the_unseen_text_in_an_earlier_run_is_found_out(studio, corpus, run):
