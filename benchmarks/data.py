@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks.memory import current_bytes, peak_bytes
 from benchmarks.models import scratch
 from benchmarks.texts import made_up_paragraphs
+from mlm_gui.services.runs.request import RunRequest
 
 DEMANDED_SECONDS = 3
 """From Start to the first step of 100 MB, once the model is warm."""
@@ -77,7 +78,7 @@ def phases(files: list[Path], home: Path) -> Iterator[dict]:
     from mlm_gui.core.training.events import Evaluated, Stepped
     from mlm_gui.core.training.loop import train
     from mlm_gui.services.runs.finetune import finetune
-    from mlm_gui.services.runs.registry import Run
+    from mlm_gui.services.runs.run import Run
 
     lm, config = MaskedLM.load("starter"), TrainConfig(epochs=1, max_steps=STEPS, evaluations=1)
 
@@ -86,7 +87,7 @@ def phases(files: list[Path], home: Path) -> Iterator[dict]:
         pass
 
     began, cpu_began, steps = time.perf_counter(), time.process_time(), 0
-    run = Run.create(home / "run", texts.get(text_id), "starter", config, 0.1, 0)
+    run = Run.create(home / "run", RunRequest(corpus=texts.get(text_id), config=config))
     yield {"run_folder_seconds": time.perf_counter() - began}
     for event in finetune(run, lambda name: lm):
         if isinstance(event, Evaluated) and not steps:

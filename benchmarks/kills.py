@@ -34,6 +34,7 @@ from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.training.events import Stepped
 from mlm_gui.services.runs.checkpoints import PARTIAL
 from mlm_gui.services.runs.finetune import finetune
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
 
 CONFIG = TrainConfig(epochs=2, max_steps=24, tokens_per_step=128, evaluations=4, dropout=0.1)
@@ -73,7 +74,10 @@ def measure(folder: Path, num_kills: int, chance: random.Random) -> dict:
     corpus = Corpus.from_files([ASSETS / "samples" / "seed-almanac.txt"])
 
     def new_run(name: str) -> Run:
-        return Run.create(folder / name, corpus, str(folder / "model"), CONFIG, 0.02, 0)
+        return Run.create(
+            folder / name,
+            RunRequest(corpus=corpus, model=str(folder / "model"), config=CONFIG, held_out=0.02),
+        )
 
     undisturbed = new_run("undisturbed")
     wait_for(fork(partial(train, undisturbed.folder)))

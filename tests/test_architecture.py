@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlm_gui"
 LIBRARIES = PACKAGE / "core" / "model" / "libraries.py"
 """The one place that imports transformers, and the one of core that knows threads."""
-ROOMS = ("errors", "core", "services", "ui", "commands", "__main__")
+ROOMS = ("errors", "core", "services", "ui", "cli", "__main__")
 """From the ground up; a module imports from its own room and the ones before it."""
 FORBIDDEN = {
     "errors": {"gradio", "plotly", "torch", "transformers", "threading"},

@@ -1,1 +1,4 @@
-"""What outlives a call: threads, disk, the device, limits. No page here: the shell and the page both stand on it."""
+"""What outlives a call: threads, disk, the device, limits.
+
+The page and the shell both use it; it knows neither of them.
+"""

@@ -1,4 +1,7 @@
-"""How much one visitor, and all of them together, may ask for; enforced where the work is done."""
+"""How much one visitor, and all of them together, may ask for.
+
+Limits are enforced where the work is done.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -8,18 +11,21 @@ class Limits:
     """One profile of limits."""
 
     hosted: bool
-    """True where strangers visit: no folders of the machine as models, and everyone sees only their own runs."""
+    """True where strangers visit.
+
+    Then no folder of the machine is a model, and everyone sees only their own runs.
+    """
     max_upload_bytes: int
     """Of one file."""
     max_text_characters: int
-    """Of one corpus."""
+    """Of one text."""
     max_files: int
     max_waiting_runs: int
-    """Runs that may wait or train at once, per visitor."""
+    """Runs that may wait or train at once, for each visitor."""
     max_queue: int
-    """Runs that may wait or train at once, of everybody together."""
+    """Runs that may wait or train at once, for everybody together."""
     max_surprise_words: int
-    """Words of a text whose surprise is measured at once."""
+    """Words of a text whose surprisal is measured at once."""
     max_epochs: int
     max_steps: int
     hub_models: tuple[str, ...]
@@ -27,15 +33,21 @@ class Limits:
     max_model_bytes: int
     """Of one Hub model."""
     max_downloads: int
-    """At once, of everybody together."""
+    """At once, for everybody together."""
     download_seconds: float
     """Until a download is broken off."""
     download_patience: float | None
-    """Seconds that a question waits for a model's download before it is answered with “ask again”; None waits to the end."""
+    """Seconds that a question waits for a download before it is answered with “ask again”.
+
+    None waits to the end.
+    """
     kept_seconds: float | None
-    """Age at which visitors' texts, downloads and uploads are forgotten; None keeps them. See services.sweeping."""
+    """Age at which visitors' texts, downloads and uploads are removed; None keeps them.
+
+    See `services.storage.retention`.
+    """
     kept_bytes: int
-    """Of all of these together, where they are forgotten at all; beyond it the oldest go first."""
+    """Of all of these together; beyond it the oldest are removed first."""
 
 
 LAPTOP = Limits(
@@ -76,10 +88,16 @@ HOSTED = Limits(
 )
 PROFILES = {"laptop": LAPTOP, "hosted": HOSTED}
 HUB_MODELS = "MLM_GUI_HUB_MODELS"
-"""The environment variable that says which Hub models may be fetched, as the option --hub-models does."""
+"""The environment variable that does the same as the option --hub-models."""
 
 
 def offering(limits: Limits, hub_models: str | None) -> Limits:
-    """`limits` with other Hub models on offer: names separated by commas, * for anything, "none" for none; None or "" leaves what is there."""
+    """`limits` with other Hub models on offer.
+
+    hub_models: names separated by commas, * for anything, "none" for none. None or "" leaves the
+    ones that are there.
+    """
     names = tuple(name.strip() for name in (hub_models or "").split(",") if name.strip())
-    return replace(limits, hub_models=() if names == ("none",) else names) if names else limits
+    if not names:
+        return limits
+    return replace(limits, hub_models=() if names == ("none",) else names)

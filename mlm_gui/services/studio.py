@@ -1,4 +1,4 @@
-"""Everything the page and the shell stand on, made once for a home folder."""
+"""All services of the page and the shell, made once for a home folder."""
 
 import importlib
 import logging
@@ -14,10 +14,11 @@ from mlm_gui.services.jobs.training_queue import TrainingQueue
 from mlm_gui.services.limits import Limits
 from mlm_gui.services.models.masking_preview import MaskingPreview
 from mlm_gui.services.models.models import Models
+from mlm_gui.services.models.references import run_id_of
 from mlm_gui.services.runs.registry import Runs
 from mlm_gui.services.runs.run import Run
 from mlm_gui.services.runs.summary import RunSummaries
-from mlm_gui.services.storage.files import ID
+from mlm_gui.services.storage.files import ID, exports_folder
 from mlm_gui.services.storage.texts import Texts
 
 log = logging.getLogger(__name__)
@@ -48,66 +49,81 @@ class Studio:
 
     @classmethod
     def open(cls, home: Path, limits: Limits) -> "Studio":
-        """Makes the folders that are missing; starts no thread."""
+        """Makes no folder and starts no thread: both come when they are needed."""
         runs = Runs(home)
         models = Models(runs, limits)
-        training_queue, evaluation_jobs, preflight = (
-            TrainingQueue(models.load, limits),
-            EvaluationJobs(models.load, limits),
-            Preflight(home, runs, models, limits),
-        )
         return cls(
-            home,
-            limits,
-            Texts(home),
-            runs,
-            models,
-            training_queue,
-            evaluation_jobs,
-            MaskingPreview(models),
-            preflight,
-            RunSummaries(),
-            SurprisalJobs(models, limits),
+            home=home,
+            limits=limits,
+            texts=Texts(home),
+            runs=runs,
+            models=models,
+            training_queue=TrainingQueue(runs.create, models.load, limits),
+            evaluation_jobs=EvaluationJobs(models.load, limits),
+            masking_preview=MaskingPreview(models),
+            preflight=Preflight(home, runs, models, limits),
+            run_summaries=RunSummaries(),
+            surprisal_jobs=SurprisalJobs(models, limits),
         )
 
+    @property
+    def exports_folder(self) -> Path:
+        """Files to download: the one folder of the home folder that is served."""
+        return exports_folder(self.home)
+
     def warm_up(self) -> None:
-        """Loads torch, transformers and the starter, so that the first draw and the first training need not wait for them. Takes seconds; failing is no harm."""
+        """Loads torch, transformers and the starter before the first question needs them.
+
+        It takes seconds, and failing does no harm.
+        """
         try:
             self.models.tokenizer(STARTER)
             for name in ENGINE_MODULES:
                 importlib.import_module(name)
             self.models.borrow(STARTER)
         except Exception:
-            log.exception("The warm-up failed; whatever it was comes up again when it is needed.")
+            log.exception("The warm-up failed; the same error comes again when it is needed.")
 
-    def visible(self, run_id: object, owner: str) -> Run | None:
-        """The run, when it is there and this visitor may see it: on a laptop everyone's, on a hosted server only their own."""
+    def visible(self, run_id: object, owner: object) -> Run | None:
+        """The run, when it is there and this visitor may see it.
+
+        On a laptop everybody sees every run, on a hosted server only their own.
+        """
         run = self.runs.find(run_id)
         return run if run and self._may_see(run, owner) else None
 
-    def visible_runs(self, owner: str) -> list[Run]:
+    def visible_runs(self, owner: object) -> list[Run]:
         """Newest first."""
         return [run for run in self.runs.all() if self._may_see(run, owner)]
 
-    def usable(self, name: object, owner: str) -> str:
-        """The name of a model that this visitor may ask. Raises UserError when there is none of that name, or it is another visitor's run."""
-        run_id = (
-            name.strip().removeprefix("run:")
-            if isinstance(name, str) and name.strip().startswith("run:")
-            else None
-        )
-        if run_id is not None and self.visible(run_id, owner) is None:
+    def run_named(self, model: object, owner: object) -> Run | None:
+        """The run whose model has this name, when this visitor may see it."""
+        return self.visible(run_id_of(model), owner)
+
+    def usable(self, name: object, owner: object) -> str:
+        """The name of a model that this visitor may ask.
+
+        Raises UserError when there is none of that name, or it is another visitor's run.
+        """
+        if run_id_of(name) is not None and self.run_named(name, owner) is None:
             raise UserError(
                 "That run has no model.",
                 "It is not on this server any more, or it never reached a save.",
                 "Choose another run, or train one.",
             )
-        self.models.tokenizer(name)  # refuses an unknown model at once
+        self.models.resolve(name)
+        assert isinstance(name, str)  # `resolve` refuses anything else
+        self.models.tokenizer(name)  # refuses a model that cannot be read
         return name.strip()
 
     def may_start(self, owner: object) -> bool:
-        """Where strangers visit, only a browser that has its id may start runs: without one they would belong to everybody."""
+        """Whether this visitor may start runs.
+
+        Where strangers visit, only a browser that has its id may: without one the runs would
+        belong to everybody.
+        """
         return not self.limits.hosted or (isinstance(owner, str) and bool(ID.fullmatch(owner)))
 
-    def _may_see(self, run: Run, owner: str) -> bool:
-        return not self.limits.hosted or (bool(owner) and run.owned_by(owner))
+    def _may_see(self, run: Run, owner: object) -> bool:
+        is_owner = isinstance(owner, str) and bool(owner) and run.owned_by(owner)
+        return not self.limits.hosted or is_owner

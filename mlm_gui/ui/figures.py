@@ -64,20 +64,23 @@ def loss_chart(history: History, max_points: int = MAX_POINTS) -> go.Figure:
 
 
 def loss_points(
-    history: History, max_points: int = MAX_POINTS, num_steps: int | None = None
+    history: History, max_points: int = MAX_POINTS, first: int = 0
 ) -> dict[str, dict[str, list]]:
-    """x and y of the three lines of `loss_chart`, by the number of the trace; of the first `num_steps` steps, or of all."""
-    steps, losses, smoothed = (line[:num_steps] for line in history.curve)
-    evaluations = history.evaluations
+    """x and y of the three lines of `loss_chart`, by the number of the trace.
+
+    first: how many points of the two training lines to leave out.
+    """
+    steps, losses, smoothed = history.curve
     stride = _stride(len(steps), max_points)
-    ends = range(stride, len(steps) + 1, stride)
+    ends = range(stride * (first + 1), len(steps) + 1, stride)
     x = [steps[end - 1] for end in ends]
+    means = [round(sum(losses[end - stride : end]) / stride, 4) for end in ends]
     return {
-        "0": {"x": x, "y": [round(sum(losses[end - stride : end]) / stride, 4) for end in ends]},
+        "0": {"x": x, "y": means},
         "1": {"x": x, "y": [round(smoothed[end - 1], 4) for end in ends]},
         "2": {
-            "x": [score.step for score in evaluations],
-            "y": [round(score.loss, 4) for score in evaluations],
+            "x": [score.step for score in history.evaluations],
+            "y": [round(score.loss, 4) for score in history.evaluations],
         },
     }
 
@@ -85,15 +88,13 @@ def loss_points(
 def new_points(
     history: History, known: object, max_points: int = MAX_POINTS
 ) -> tuple[dict | None, dict | None, list[int]]:
-    """What a chart is missing that knows [steps, evaluations, turns]: (points to add, whole lines to replace, what it knows then).
+    """What a chart is missing that knows [steps, evaluations, turns].
 
-    Lines are replaced only when the chart is new, they had to be thinned anew, or the run went back to a checkpoint.
+    Returns the points to add, or the whole lines to replace, and what the chart knows then. Lines
+    are replaced only when the chart is new, when they are thinned anew, or when the run went back
+    to a checkpoint.
     """
-    turns = len(
-        history.turns
-    )  # looked at first: whoever reads the run's events meanwhile makes the lines longer, and what is told must be what is sent
-    points = loss_points(history, max_points, num_steps=(num_steps := len(history.curve[0])))
-    now = [num_steps, len(points["2"]["x"]), turns]
+    now = [len(history.curve[0]), len(history.evaluations), len(history.turns)]
     fits = (
         isinstance(known, list)
         and len(known) == len(now)
@@ -104,17 +105,11 @@ def new_points(
         and known[2] == now[2]
     )
     if not fits or _stride(known[0], max_points) != _stride(now[0], max_points):
-        return None, points, now
+        return None, loss_points(history, max_points), now
     drawn = known[0] // _stride(now[0], max_points)
-    starts = {"0": drawn, "1": drawn, "2": known[1]}
-    return (
-        {
-            trace: {axis: values[starts[trace] :] for axis, values in line.items()}
-            for trace, line in points.items()
-        },
-        None,
-        now,
-    )
+    points = loss_points(history, max_points, first=drawn)
+    scores = {axis: values[known[1] :] for axis, values in points["2"].items()}
+    return {**points, "2": scores}, None, now
 
 
 def turn_marks(history: History, most: int = 8) -> list[dict]:

@@ -1,12 +1,11 @@
 """The page: header, numbered tabs, what a returning browser sees, and how the server is started."""
 
 import logging
-from pathlib import Path
 
 import gradio as gr
 
 from mlm_gui.core.assets import STARTER
-from mlm_gui.services.runs.lineage import RUN
+from mlm_gui.services.models.references import names_run
 from mlm_gui.services.runs.run import Run
 from mlm_gui.services.storage.files import ID, new_id
 from mlm_gui.services.studio import Studio
@@ -18,7 +17,6 @@ from mlm_gui.ui.tabs import runs as runs_tab
 from mlm_gui.ui.tabs import text as text_tab
 from mlm_gui.ui.tabs.compare import question as questions
 from mlm_gui.ui.tabs.compare import tab as playground_tab
-from mlm_gui.ui.tabs.compare.models import run_of
 from mlm_gui.ui.tabs.exam import tab as exam_tab
 from mlm_gui.ui.tabs.masks import tab as masking_tab
 from mlm_gui.ui.tabs.train import tab as training_tab
@@ -47,7 +45,7 @@ TABS = {
 def build(studio: Studio) -> gr.Blocks:
     """The whole page over the given services."""
     gr.set_static_paths(
-        [PLOTLY_JS, exports_of(studio)]
+        [PLOTLY_JS, studio.exports_folder]
     )  # downloads are served where they lie: no copy outlives the run
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(300, 3600)) as page:
         session, asked_before = build_session(), build_questions()
@@ -174,11 +172,7 @@ def first_paragraph(studio: Studio, text_id: str) -> tuple:
 
 def list_models(studio: Studio, visitor: str, chosen: str | None) -> gr.Dropdown:
     """The choices of a model list, with the newest runs; the starter in place of a run that is gone."""
-    is_gone = (
-        isinstance(chosen, str)
-        and chosen.startswith(RUN)
-        and run_of(studio, visitor, chosen) is None
-    )
+    is_gone = names_run(chosen) and studio.run_named(chosen, visitor) is None
     return gr.Dropdown(
         choices=training_tab.model_choices(studio, visitor),
         **({"value": STARTER} if is_gone else {}),
@@ -188,8 +182,3 @@ def list_models(studio: Studio, visitor: str, chosen: str | None) -> gr.Dropdown
 def open_training(studio: Studio) -> gr.Tabs:
     """The pill leads to the run."""
     return gr.Tabs(selected="train")
-
-
-def exports_of(studio: Studio) -> Path:
-    """The one folder of the home folder that is served."""
-    return studio.home / "exports"

@@ -4,6 +4,7 @@ from mlm_gui.core.training.events import Failed, Finished
 from mlm_gui.core.training.history import History
 from mlm_gui.services import resources as memory
 from mlm_gui.services.runs.run import Run
+from mlm_gui.services.runs.snapshot import RunSnapshot
 from mlm_gui.services.studio import Studio
 
 MARKS = {
@@ -55,18 +56,20 @@ def run_facts(history: History) -> list[dict]:
     ]
 
 
-def run_note(studio: Studio, run: Run, state: str, history: History) -> str:
+def run_note(studio: Studio, run: RunSnapshot) -> str:
     """One sentence on where the run stands, and what can be done."""
+    state, history = run.state, run.history
     if state == "damaged":
         return " ".join(("The folder of this run is damaged and cannot be read.", *run.findings))
     total = history.started.total_steps if history.started else 0
     steps = f"{history.num_steps:,} of {total:,} steps" if history.started else "no steps yet"
     if isinstance(history.ended, Failed):
         return (
-            f"{history.ended.what} {history.ended.why} {history.ended.do}{checkpoint_sentence(run)}"
+            f"{history.ended.what} {history.ended.why} {history.ended.do}"
+            f"{checkpoint_sentence(run.checkpoint_step)}"
         )
     if state == "queued":
-        waiting = studio.training_queue.position(run)
+        waiting = studio.training_queue.position(run.id)
         return (
             f"Waiting in the queue: {waiting} {'run comes' if waiting == 1 else 'runs come'} first."
             if waiting
@@ -87,9 +90,9 @@ def run_note(studio: Studio, run: Run, state: str, history: History) -> str:
             if paused.what
             else f"Paused at step {paused.step:,} of {total:,}. The queue goes on without it."
         )
-        return f"{why}{checkpoint_sentence(run)}"
+        return f"{why}{checkpoint_sentence(run.checkpoint_step)}"
     if state == "interrupted":
-        return f"Interrupted at step {history.num_steps:,}; {checkpoint_note(run)}."
+        return f"Interrupted at step {history.num_steps:,}; {checkpoint_note(run.checkpoint_step)}."
     kept = " The model is kept: compare it in the next tab." if run.has_model else ""
     kept += f" Exam: {history.examined.verdict}." if history.examined else ""
     return {
@@ -106,9 +109,8 @@ def early_words(history: History) -> str:
     return " It ended early: the unseen text got no better." if is_early else ""
 
 
-def checkpoint_note(run: Run) -> str:
+def checkpoint_note(step: int) -> str:
     """What a run that broke off goes on from."""
-    step = run.checkpoint_step
     return (
         f"safe up to step {step:,}. Press Go on to take it up from there"
         if step
@@ -116,13 +118,14 @@ def checkpoint_note(run: Run) -> str:
     )
 
 
-def checkpoint_sentence(run: Run) -> str:
+def checkpoint_sentence(step: int) -> str:
     """The same, as a sentence of its own; empty when there is nothing safe."""
-    return f" Safe up to step {run.checkpoint_step:,}." if run.checkpoint_step else ""
+    return f" Safe up to step {step:,}." if step else ""
 
 
-def second_line(state: str, history: History, here: bool) -> str:
-    """Learning rate, speed and memory; memory only of a run that trains in this very program (`here`)."""
+def second_line(run: RunSnapshot) -> str:
+    """Learning rate, speed and memory; memory only of a run that trains in this very program."""
+    state, history = run.state, run.history
     if not history.latest:
         return ""
     words = [
@@ -130,18 +133,20 @@ def second_line(state: str, history: History, here: bool) -> str:
         f"{history.latest.tokens_per_second:,.0f} pieces a second",
     ]
     used, peak = (
-        (memory.used_bytes(), memory.peak_bytes()) if here and state == "running" else (None, None)
+        (memory.used_bytes(), memory.peak_bytes())
+        if run.is_held_here and state == "running"
+        else (None, None)
     )
     if used and peak:
         words.append(f"memory {format_bytes(used)}, at most {format_bytes(max(used, peak))}")
     return " · ".join(words)
 
 
-def pill_text(studio: Studio, run: Run, state: str, history: History) -> str:
+def pill_text(studio: Studio, run: RunSnapshot) -> str:
     """The line at the top of every tab."""
-    name = run.job.name[:40]
+    state, history, name = run.state, run.history, run.name[:40]
     if state == "queued":
-        waiting = studio.training_queue.position(run)
+        waiting = studio.training_queue.position(run.id)
         return f"{name} · {f'number {waiting + 1} in the queue' if waiting else 'starting'}"
     if state in ("running", "paused", "interrupted"):
         place = (

@@ -40,20 +40,21 @@ class TrainingView(NamedTuple):
 
 def view_of(studio: Studio, run: Run, visitor: str = "") -> TrainingView:
     """Everything the page shows of a run. The visitor's id travels with it, since what a component asks later carries no session."""
-    state, history = run.state, run.history()
+    snapshot = run.snapshot()
+    state = snapshot.state
     asked = {"run": run.id, "visitor": visitor if isinstance(visitor, str) else "", "state": state}
     return TrainingView(
         run.id,
         {
             "fig": figure_json(loss_chart(History())),
             "empty": "",
-            "facts": run_facts(history),
+            "facts": run_facts(snapshot.history),
             **asked,
         },
-        {**asked, "name": run.job.name if run.job else ""},
-        {**probe_timeline_value(run), **asked},
+        {**asked, "name": snapshot.name},
+        {**probe_timeline_value(snapshot), **asked},
         gr.Button("Queue another run" if state in LIVE_STATES else "Start training"),
-        *controls(run, state),
+        *controls(state, snapshot.checkpoint_step),
     )
 
 
@@ -69,9 +70,9 @@ def view_of_none(sentence: str) -> TrainingView:
     )
 
 
-def controls(run: Run, state: str) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button]:
+def controls(state: str, checkpoint_step: int) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button]:
     """Pause, Go on, One step and Stop, each enabled exactly when it makes sense."""
-    step = run.checkpoint_step if state in RESUMABLE_STATES else 0
+    step = checkpoint_step if state in RESUMABLE_STATES else 0
     return (
         gr.Button("Pause", interactive=state == "running"),
         gr.Button(
@@ -80,16 +81,16 @@ def controls(run: Run, state: str) -> tuple[gr.Button, gr.Button, gr.Button, gr.
         gr.Button("One step", interactive=state in ("paused", "interrupted")),
         gr.Button(
             "Leave the queue" if state == "queued" and not step else "Stop and keep",
-            interactive=_may_stop(run, state),
+            interactive=_may_stop(state, checkpoint_step),
         ),
     )
 
 
-def _may_stop(run: Run, state: str) -> bool:
+def _may_stop(state: str, checkpoint_step: int) -> bool:
     return (
         state in LIVE_STATES
         or state == "paused"
-        or (state == "interrupted" and run.checkpoint_step > 0)
+        or (state == "interrupted" and checkpoint_step > 0)
     )
 
 
@@ -108,7 +109,8 @@ def poller(studio: Studio):
         run = looked_up(studio, asked)
         if run is None:
             return None
-        state, history = run.state, run.history()
+        snapshot = run.snapshot()
+        state, history = snapshot.state, snapshot.history
         if asked.get("want") in ("table", "csv"):
             head, rows = loss_table(history, None if asked["want"] == "csv" else 50)
             return (
@@ -125,8 +127,8 @@ def poller(studio: Studio):
             "marks": marks if replace is not None else None,
             "x_max": history.started.total_steps if history.started else None,
             "facts": run_facts(history),
-            "note": run_note(studio, run, state, history),
-            "more": second_line(state, history, run.queue_lock.is_locked),
+            "note": run_note(studio, snapshot),
+            "more": second_line(snapshot),
             "progress": history.num_steps / history.started.total_steps
             if history.started
             else None,
@@ -145,12 +147,12 @@ def pill_poller(studio: Studio):
         run = looked_up(studio, asked)
         if run is None or run.job is None:
             return None
-        state, history = run.state, run.history()
+        snapshot = run.snapshot()
         return {
-            "text": pill_text(studio, run, state, history),
-            "mark": MARKS[state],
-            "state": state,
-            "final": state in RESTING_STATES,
+            "text": pill_text(studio, snapshot),
+            "mark": MARKS[snapshot.state],
+            "state": snapshot.state,
+            "final": snapshot.state in RESTING_STATES,
         }
 
     return poll

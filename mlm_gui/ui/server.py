@@ -10,11 +10,11 @@ from starlette.middleware import Middleware
 
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HUB_MODELS, PROFILES, offering
-from mlm_gui.services.storage.files import default_home
+from mlm_gui.services.storage.files import default_home, make_home
 from mlm_gui.services.storage.retention import SWEEP_SECONDS, sweep
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.middleware import Guard
-from mlm_gui.ui.page import TITLE, build, exports_of
+from mlm_gui.ui.page import TITLE, build
 from mlm_gui.ui.theme import STYLE, theme
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,6 @@ WARM_UP_SECONDS = 3.0
 
 def launch_options(studio: Studio, host: str = "127.0.0.1") -> dict:
     """What `launch` is told besides host and port: looks, limits, the guard, and everything that is switched off."""
-    exports = exports_of(studio)
-    exports.mkdir(parents=True, exist_ok=True)
     return {
         "theme": theme(),
         "app_kwargs": {"middleware": [Middleware(Guard, limits=studio.limits, host=host)]},
@@ -34,7 +32,7 @@ def launch_options(studio: Studio, host: str = "127.0.0.1") -> dict:
         "share": False,
         "show_error": False,
         "max_file_size": studio.limits.max_upload_bytes,
-        "allowed_paths": [str(exports)],
+        "allowed_paths": [str(studio.exports_folder)],
         "blocked_paths": [str(studio.home / name) for name in ("texts", "runs")],
         "enable_monitoring": False,
         "run_history": False,
@@ -56,7 +54,7 @@ def serve(
     """Opens the page and stays until it is told to stop; a run in progress is then paused after its step, its checkpoint written."""
     on_space = "SPACE_ID" in os.environ
     home = (home or default_home()).absolute()
-    home.mkdir(parents=True, exist_ok=True)
+    make_home(home)
     os.environ.setdefault("GRADIO_TEMP_DIR", str(home / "uploads"))
     limits = offering(
         PROFILES[profile or ("hosted" if on_space else "laptop")],

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mlm_gui.core.config import TrainConfig
+from mlm_gui.services.runs.request import RunRequest
 
 CHIPS = "#mask-tokens .strip button"
 FATES = f"[...document.querySelectorAll('{CHIPS}')].map(chip => chip.dataset.fate).join()"
@@ -125,7 +126,9 @@ def test_odd_text_is_shown_as_typed(lab):
 
 def test_the_next_batch_of_a_run_is_the_one_the_trainer_draws(open_page, served, corpus):
     _, studio = served
-    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1, seed=4, unit="word"), 0.1, 0)
+    run = studio.runs.create(
+        RunRequest(corpus=corpus, config=TrainConfig(epochs=1, seed=4, unit="word"))
+    )
     page = open_page(f"/?run={run.id}&tab=masks")
     page.wait_for_function(f"{FATES}.includes('mask')")
     page.locator("#mask-source label", has_text="next batch").click()

@@ -8,6 +8,7 @@ from mlm_gui.core.inference.fill import fill
 from mlm_gui.core.inference.surprisal import surprises
 from mlm_gui.services.jobs.background import BackgroundTask
 from mlm_gui.services.runs.finetune import finetune
+from mlm_gui.services.runs.request import RunRequest
 
 SENTENCE = "Leave the ___ on the ___ until they rattle."
 
@@ -17,11 +18,10 @@ def tuned(served, corpus):
     """A finished run that everybody on this laptop may see."""
     _, studio = served
     run = studio.runs.create(
-        corpus,
-        "starter",
-        TrainConfig(epochs=1, max_steps=4, tokens_per_step=512, evaluations=1),
-        0.1,
-        0,
+        RunRequest(
+            corpus=corpus,
+            config=TrainConfig(epochs=1, max_steps=4, tokens_per_step=512, evaluations=1),
+        )
     )
     list(finetune(run, studio.models.load))
     return run

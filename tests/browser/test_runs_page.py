@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from mlm_gui.__main__ import main
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.services.runs.finetune import finetune
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.tabs.train import tab as training_tab
 
@@ -64,7 +65,9 @@ def test_a_run_stands_in_the_queue_and_can_leave_it(page, served, held, corpus):
     _, studio = served
     studio.training_queue.submit(
         studio.runs.create(
-            corpus, "starter", TrainConfig(max_steps=6, tokens_per_step=256, evaluations=1), 0.1, 0
+            RunRequest(
+                corpus=corpus, config=TrainConfig(max_steps=6, tokens_per_step=256, evaluations=1)
+            )
         )
     )
     begin(page)
@@ -146,7 +149,9 @@ def test_runs_are_compared_renamed_and_deleted(open_page, served, corpus):
     _, studio = served
     config = TrainConfig(max_steps=2, tokens_per_step=256, evaluations=1)
     first, second = (
-        studio.runs.create(corpus, "starter", config, 0.1, 0, "", f"run number {number}")
+        studio.runs.create(
+            RunRequest(corpus=corpus, config=config, owner="", name=f"run number {number}")
+        )
         for number in (1, 2)
     )
     for run in (first, second):
@@ -203,13 +208,12 @@ def test_of_runs_ticked_while_the_drawing_library_is_on_its_way_all_are_drawn(
     _, studio = served
     runs = [
         studio.runs.create(
-            corpus,
-            "starter",
-            TrainConfig(max_steps=2, tokens_per_step=256, evaluations=1),
-            0.1,
-            0,
-            "",
-            name,
+            RunRequest(
+                corpus=corpus,
+                config=TrainConfig(max_steps=2, tokens_per_step=256, evaluations=1),
+                owner="",
+                name=name,
+            )
         )
         for name in ("one", "two")
     ]
@@ -230,13 +234,9 @@ def test_of_runs_ticked_while_the_drawing_library_is_on_its_way_all_are_drawn(
 def test_the_list_of_runs_answers_to_the_keyboard_and_fits_a_phone(open_page, served, corpus):
     _, studio = served
     run = studio.runs.create(
-        corpus,
-        "starter",
-        TrainConfig(),
-        0.1,
-        0,
-        "",
-        "a run of a name that is long enough to need two lines",
+        RunRequest(
+            corpus=corpus, owner="", name="a run of a name that is long enough to need two lines"
+        )
     )
     page = open_page("/?tab=runs", viewport={"width": 390, "height": 844})
     row = page.locator(f"#runs-list tr[data-run='{run.id}']")

@@ -18,6 +18,7 @@ from mlm_gui.services.runs import finetune as runs
 from mlm_gui.services.runs.evaluation import learned_from
 from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.registry import Runs
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
 from mlm_gui.services.storage import texts as store
 from mlm_gui.services.storage.texts import Texts, corpus_from_json, read_corpus
@@ -83,7 +84,7 @@ def test_a_run_shares_the_text_s_files_where_the_disk_can_and_outlives_them(
     monkeypatch.setattr(os, "link", os.link if links else refuse)
     texts = Texts(tmp_path)
     text_id = texts.add(long)
-    run = Run.create(tmp_path / "run", texts.get(text_id), "starter", SHORT, 0.1, 0)
+    run = Run.create(tmp_path / "run", RunRequest(corpus=texts.get(text_id), config=SHORT))
     assert (run.folder / "corpus.text").samefile(texts.folder / f"{text_id}.text") == links
     expected = tuple(long.paragraphs)
     for file in texts.folder.glob(f"{text_id}*"):
@@ -109,7 +110,7 @@ DAMAGES = {
     + [("corpus.index", "moved")],
 )
 def test_a_damaged_long_text_is_said_to_be_damaged(tmp_path, long, spoiled, damage):
-    run = Run.create(tmp_path / "run", long, "starter", SHORT, 0.1, 0)
+    run = Run.create(tmp_path / "run", RunRequest(corpus=long, config=SHORT))
     path, spoil = run.folder / spoiled, DAMAGES[damage]
     path.write_bytes(spoil(path.read_bytes())) if spoil else path.unlink()
     with pytest.raises(UserError, match="missing or damaged"):
@@ -117,7 +118,7 @@ def test_a_damaged_long_text_is_said_to_be_damaged(tmp_path, long, spoiled, dama
 
 
 def test_a_text_that_was_changed_on_the_disk_is_not_trained_on(tmp_path, long, lm):
-    run = Run.create(tmp_path / "run", long, "starter", SHORT, 0.1, 0)
+    run = Run.create(tmp_path / "run", RunRequest(corpus=long, config=SHORT))
     path = run.folder / "corpus.text"
     content = path.read_bytes()
     path.write_bytes(content[:50] + b"x" + content[51:])
@@ -131,7 +132,9 @@ def test_a_run_on_a_long_text_says_what_one_in_memory_says_broken_off_or_not(
     monkeypatch.setattr(runs, "evaluate_when_saved", lambda *_: iter(()))
     model = str(family_folder("bert"))
     whole, filed = (
-        Runs(tmp_path / name).create(text, model, SHORT, 0.2, 0)
+        Runs(tmp_path / name).create(
+            RunRequest(corpus=text, model=model, config=SHORT, held_out=0.2)
+        )
         for name, text in (("a", in_memory), ("b", long))
     )
     expected = [
@@ -157,7 +160,7 @@ def test_a_run_on_a_long_text_says_what_one_in_memory_says_broken_off_or_not(
 
 
 def test_what_a_model_learned_from_a_long_text_is_found_there(tmp_path, long):
-    run = Run.create(tmp_path / "run", long, "starter", SHORT, 0.1, 0)
+    run = Run.create(tmp_path / "run", RunRequest(corpus=long, config=SHORT))
     (learned,) = learned_from(run.folder)
     assert (
         num_seen(
@@ -200,7 +203,7 @@ def test_the_text_tab_says_what_it_reads_only_when_that_takes_long(
 
 def test_what_a_killed_reader_left_is_swept_after_a_day(tmp_path, monkeypatch):
     left = Texts(tmp_path).folder / "text-x.partial"
-    left.mkdir()
+    left.mkdir(parents=True)
     Texts(tmp_path)
     assert left.exists()
     monkeypatch.setattr(store, "ABANDONED_SECONDS", -1)
@@ -225,7 +228,9 @@ def test_a_text_of_an_older_run_folder_is_read(tmp_path):
 
 
 def test_the_split_is_drawn_once_and_read_after_that(tmp_path, corpus, monkeypatch):
-    run = Run.create(tmp_path / "run", corpus, "starter", SHORT, 0.2, 3)
+    run = Run.create(
+        tmp_path / "run", RunRequest(corpus=corpus, config=SHORT, held_out=0.2, split_seed=3)
+    )
     expected = corpus.split(0.2, 3)
     monkeypatch.setattr(Corpus, "is_held_out", None)
     assert Run(run.folder).split() == expected
@@ -247,7 +252,9 @@ def test_the_split_is_drawn_once_and_read_after_that(tmp_path, corpus, monkeypat
 def test_a_missing_damaged_or_foreign_split_is_drawn_again_and_kept(
     tmp_path, corpus, monkeypatch, spoil
 ):
-    run = Run.create(tmp_path / "run", corpus, "starter", SHORT, 0.2, 3)
+    run = Run.create(
+        tmp_path / "run", RunRequest(corpus=corpus, config=SHORT, held_out=0.2, split_seed=3)
+    )
     path = run.folder / "split.json"
     sound = path.read_text()
     content = spoil(json.loads(sound))
@@ -260,9 +267,9 @@ def test_a_text_too_long_for_the_tutorial_s_way_is_refused_before_a_run_is_made(
 ):
     monkeypatch.setattr("mlm_gui.core.config.MAX_TUTORIAL_CHARACTERS", 100)
     with pytest.raises(UserError, match="too long for the tutorial"):
-        studio.runs.create(corpus, "starter", RECIPES["tutorial"], 0.1, 0)
+        studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["tutorial"]))
     assert not studio.runs.all()
-    studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0)
+    studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"]))
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing"])
@@ -288,7 +295,7 @@ def test_a_full_disk_leaves_nothing_of_a_text_or_a_run_behind(
     with pytest.raises(UserError, match="No space left"):
         studio.texts.add(long)
     with pytest.raises(UserError, match="No space left"):
-        studio.runs.create(long, "starter", SHORT, 0.1, 0)
+        studio.runs.create(RunRequest(corpus=long, config=SHORT))
     assert not list(studio.texts.folder.iterdir()) and not list(studio.runs.folder.iterdir())
 
 
@@ -302,7 +309,7 @@ def test_a_disk_that_fills_while_a_text_is_read_is_said(files, monkeypatch, tmp_
 def test_a_begun_run_without_a_record_of_what_it_kept_unseen_is_not_split_anew_where_that_may_differ(
     tmp_path, long, lm, monkeypatch
 ):
-    run = Run.create(tmp_path / "run", long, "starter", SHORT, 0.2, 0)
+    run = Run.create(tmp_path / "run", RunRequest(corpus=long, config=SHORT, held_out=0.2))
     (run.folder / "split.json").unlink()
     assert run.split().held_out, "it has not begun"
     list(finetune(run, lambda name: lm.copy()))

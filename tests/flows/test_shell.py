@@ -14,7 +14,8 @@ from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.training.events import Stepped
 from mlm_gui.core.training.loop import Training
 from mlm_gui.services.runs.finetune import finetune
-from mlm_gui.services.runs.registry import Run
+from mlm_gui.services.runs.request import RunRequest
+from mlm_gui.services.runs.run import Run
 
 BOOK = str(ASSETS / "samples" / "seed-almanac.txt")
 QUICK = ["--max-steps", "4", "--tokens-per-step", "256"]
@@ -162,7 +163,7 @@ def test_an_interrupted_run_keeps_its_model_and_says_so(shell, tmp_path, monkeyp
 def test_a_run_that_broke_off_goes_on_from_its_checkpoint(shell, tmp_path):
     whole, out = tmp_path / "whole", tmp_path / "run"
     assert shell("train", BOOK, *QUICK, "--out", str(whole)).returncode == 0
-    twin = Run.create(out, Run(whole).corpus, "starter", Run(whole).job.config, 0.1, 0)
+    twin = Run.create(out, RunRequest(corpus=Run(whole).corpus, config=Run(whole).job.config))
     seen = []
     for event in finetune(twin, MaskedLM.load, pause=lambda: len(seen) > 3):
         seen.append(event)

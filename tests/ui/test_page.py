@@ -14,6 +14,7 @@ from mlm_gui.core.training.events import Evaluated, Stepped
 from mlm_gui.core.training.history import History
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import figures as charts
 from mlm_gui.ui import page as app
@@ -28,13 +29,14 @@ def history_of(steps: int) -> History:
     history = History()
     for step in range(steps + 1):
         if step:
-            history.add(
+            history = history.after(
                 Stepped(
                     step, step / 100, 5 - step / 1000 + (step % 7) / 10, 1e-3, 100.0, float(step)
                 )
             )
         if step % 100 == 0:
-            history.add(Evaluated(step, 5 - step / 1000, 9.0, 0.1, 0.2, 50, float(step)))
+            score = Evaluated(step, 5 - step / 1000, 9.0, 0.1, 0.2, 50, float(step))
+            history = history.after(score)
     return history
 
 
@@ -99,11 +101,11 @@ def test_an_odd_cursor_gets_the_whole_chart(known):
 
 def test_on_a_hosted_server_another_visitor_cannot_see_or_stop_a_run(tmp_path, corpus):
     studio = Studio.open(tmp_path, HOSTED)
-    run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0, owner="a" * 32)
+    run = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"], owner="a" * 32))
     assert studio.visible(run.id, "a" * 32) is run
     assert studio.visible(run.id, "b" * 32) is None
     assert studio.visible_runs("b" * 32) == []
-    nobodys = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0)
+    nobodys = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"]))
     assert studio.visible(nobodys.id, "") is None
     text_id = studio.texts.add(corpus)
     for nobody in ("", None, "x", "../" * 9):
@@ -207,7 +209,7 @@ def test_guesses_that_answer_another_question_than_the_page_asks_are_fetched_ane
 
 
 def test_a_damaged_run_does_not_keep_the_page_from_opening(studio, corpus, lm):
-    run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0)
+    run = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"]))
     lm.save(run.model_folder)
     (run.folder / "job.json").write_text("{bad")
     again = Studio.open(studio.home, studio.limits)
@@ -247,20 +249,18 @@ def test_a_server_that_was_started_again_takes_the_blank_that_an_open_page_chose
 
 
 def test_a_step_that_is_read_while_points_are_sent_is_sent_once(monkeypatch):
-    from mlm_gui.core.training.history import History
-
-    history, whole = history_of(3), History.curve.fget
+    whole, newest = History.curve.fget, [history_of(3)]
 
     def growing(history):
-        history._smooth(
-            len(history.losses) + 1, 1.0
-        )  # another look at the same run reads one more step
-        return whole(history)
+        step = newest[-1].num_steps + 1
+        newest.append(newest[-1].after(Stepped(step, 1.0, 1.0, 1e-3, 100.0, 1.0)))
+        return whole(history)  # another look at the same run has read one more step
 
     monkeypatch.setattr(History, "curve", property(growing))
-    _, replace, known = charts.new_points(history, 0)
+    _, replace, known = charts.new_points(newest[-1], 0)
     drawn = replace["0"]["x"]
+    assert drawn == [1, 2, 3]
     for _ in range(3):
-        add, _, known = charts.new_points(history, known)
+        add, _, known = charts.new_points(newest[-1], known)
         drawn = drawn + add["0"]["x"]
-    assert drawn == list(range(1, len(drawn) + 1)) and known[0] == len(drawn)
+    assert drawn == list(range(1, len(drawn) + 1)) and known[0] == len(drawn) > 3

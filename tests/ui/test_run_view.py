@@ -8,6 +8,7 @@ from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.registry import delete
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import page as app
 from mlm_gui.ui import run_view
@@ -65,12 +66,11 @@ def written(run, steps, *more):
 @pytest.fixture
 def run(studio, corpus):
     return studio.runs.create(
-        corpus,
-        "starter",
-        RECIPES["quick"],
-        0.1,
-        0,
-        probes=tuple(f"{n} ___ is calm." for n in range(5)),
+        RunRequest(
+            corpus=corpus,
+            config=RECIPES["quick"],
+            probes=tuple(f"{n} ___ is calm." for n in range(5)),
+        )
     )
 
 
@@ -84,7 +84,7 @@ def test_ten_thousand_steps_stay_light(studio, run):
     assert again["replace"] is None
     assert len(poll({**asked, "want": "table"})["rows"]) <= 51
     assert poll({**asked, "want": "csv"})["csv"].count("\n") == 10_002
-    assert len(probe_timeline_value(run)["steps"]) == MAX_COLUMNS
+    assert len(probe_timeline_value(run.snapshot())["steps"]) == MAX_COLUMNS
     news = probe_timeline_poller(studio, ())(asked)
     assert len(json.dumps(probe_timeline_poller(studio, ())({**asked, "seen": news["seen"]}))) < 200
 
@@ -117,7 +117,7 @@ def test_an_odd_question_is_answered_with_nothing(studio, asked):
 
 def test_on_a_hosted_server_components_answer_the_owner_only(tmp_path, corpus):
     studio = Studio.open(tmp_path, HOSTED)
-    run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0, owner="a" * 32)
+    run = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"], owner="a" * 32))
     for poll in (
         run_view.poller(studio),
         run_view.pill_poller(studio),
@@ -145,7 +145,7 @@ def test_who_comes_without_a_run_is_shown_the_one_that_trains_before_those_that_
     studio, corpus
 ):
     old, paused, queued, running = (
-        studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0) for _ in range(4)
+        studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"])) for _ in range(4)
     )
     written(old, 3, {"event": "finished", "step": 3, "reason": "done", "seconds": 1.0})
     assert app.in_progress(studio, "") in (
@@ -165,15 +165,14 @@ def test_who_comes_without_a_run_is_shown_the_one_that_trains_before_those_that_
 
 def test_a_run_names_the_one_it_came_from(studio, corpus, lm):
     parent = studio.runs.create(
-        corpus,
-        "starter",
-        TrainConfig(epochs=1, max_steps=1, tokens_per_step=128, evaluations=1),
-        0.1,
-        0,
-        name="the first",
+        RunRequest(
+            corpus=corpus,
+            config=TrainConfig(epochs=1, max_steps=1, tokens_per_step=128, evaluations=1),
+            name="the first",
+        )
     )
     list(finetune(parent, lambda name: lm.copy()))
-    studio.runs.create(corpus, f"run:{parent.id}", RECIPES["quick"], 0.1, 0)
+    studio.runs.create(RunRequest(corpus=corpus, model=f"run:{parent.id}", config=RECIPES["quick"]))
 
     def models() -> set[str]:
         return {row["cells"][1] for row in runs_tab.poller(studio)({"visitor": ""})["rows"]}
@@ -196,9 +195,9 @@ def test_a_run_names_the_one_it_came_from(studio, corpus, lm):
         ("damaged", ""),
     ],
 )
-def test_each_button_is_enabled_exactly_when_it_makes_sense(run, state, enabled):
+def test_each_button_is_enabled_exactly_when_it_makes_sense(state, enabled):
     names = ("pause", "resume", "one_step", "stop")
-    buttons = zip(names, run_view.controls(run, state), strict=True)
+    buttons = zip(names, run_view.controls(state, checkpoint_step=0), strict=True)
     assert " ".join(name for name, button in buttons if button.interactive) == enabled
 
 

@@ -212,6 +212,8 @@ class _Folder:
     """A temporary folder that is removed when nobody holds this object any more."""
 
     def __init__(self, parent: Path | None) -> None:
+        if parent:
+            parent.mkdir(parents=True, exist_ok=True)
         self.path = Path(tempfile.mkdtemp(".partial", "text-", parent))
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 

@@ -1,7 +1,8 @@
-"""What a run has reported so far, folded from its events; charts and facts follow from it."""
+"""What a run has shown so far, folded from its events; charts and facts are functions of it."""
 
-import dataclasses
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar, overload
 
 from mlm_gui.core.training.events import (
     Checkpointed,
@@ -22,161 +23,211 @@ from mlm_gui.core.training.events import (
 )
 
 SMOOTHING_STEPS = 10
-"""The smoothed loss is an exponential average over about this many steps."""
+"""The smooth line is an exponential average over about this many steps."""
+Value = TypeVar("Value")
 
 
-@dataclass
+class Prefix(Sequence[Value]):
+    """The first values of a list that only ever grows. It never changes and copies nothing.
+
+    `Prefix([]).plus(5).plus(7)` is [5, 7]: both prefixes share one list, and each knows its length.
+    """
+
+    def __init__(self, values: list[Value], length: int | None = None) -> None:
+        self._values = values
+        self._length = len(values) if length is None else length
+
+    def plus(self, value: Value) -> "Prefix[Value]":
+        """A prefix that is one longer. It copies only where another one grew from here before."""
+        is_longest = len(self._values) == self._length
+        values = self._values if is_longest else self._values[: self._length]
+        values.append(value)
+        return Prefix(values)
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> Value: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Value]: ...
+
+    def __getitem__(self, index: int | slice) -> Value | list[Value]:
+        if isinstance(index, slice):
+            return self._values[slice(*index.indices(self._length))]
+        return self._values[range(self._length)[index]]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # like a list, it equals lists
+
+    def __repr__(self) -> str:
+        return f"Prefix({list(self)})"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The loss, step by step, with its smoothed line."""
+
+    steps: Prefix[int] = field(default_factory=lambda: Prefix([]))
+    losses: Prefix[float] = field(default_factory=lambda: Prefix([]))
+    smoothed: Prefix[float] = field(default_factory=lambda: Prefix([]))
+    """Exponential average, corrected for its start (Kingma & Ba 2015, section 3)."""
+    average: float = 0.0
+    """The same average at the last step, not corrected."""
+
+    def after(self, step: int, loss: float) -> "Curve":
+        """The curve with one more step."""
+        average = self.average + (loss - self.average) / SMOOTHING_STEPS
+        share_seen = 1 - (1 - 1 / SMOOTHING_STEPS) ** (len(self.losses) + 1)
+        return Curve(
+            self.steps.plus(step),
+            self.losses.plus(loss),
+            self.smoothed.plus(average / share_seen),
+            average,
+        )
+
+    def up_to(self, last_step: int) -> "Curve":
+        """A new curve of the steps up to this one."""
+        curve = Curve()
+        for step, loss in zip(self.steps, self.losses, strict=True):
+            if step <= last_step:
+                curve = curve.after(step, loss)
+        return curve
+
+
+@dataclass(frozen=True)
 class History:
-    """A fold over the events of a run; `add` takes the next one."""
+    """A run up to one event. `after` gives the history up to the next one."""
 
     started: Started | None = None
-    losses: list[float] = field(default_factory=list)
-    """Loss of each step, in order."""
-    smoothed: list[float] = field(default_factory=list)
-    """Exponential average of the losses, bias-corrected (Kingma & Ba 2015, section 3)."""
-    evaluations: list[Evaluated] = field(default_factory=list)
-    probed: list[Probed] = field(default_factory=list)
-    """The guesses for the pinned sentences, at each evaluation."""
-    turns: list[Resumed | Paused | MicroBatchesSplit] = field(default_factory=list)
-    """Interruptions of the run, in order; the chart marks them."""
+    points: Curve = field(default_factory=Curve)
+    evaluations: tuple[Evaluated, ...] = ()
+    probed: tuple[Probed, ...] = ()
+    """What the pinned sentences were filled with, at each evaluation."""
+    turns: tuple[Resumed | Paused | MicroBatchesSplit, ...] = ()
+    """Where the run was interrupted or changed, in order; the chart marks these steps."""
     latest: Stepped | None = None
     saved: Saved | None = None
     is_trained: bool = False
-    """True when its model is saved and has not been trained further."""
+    """True from the moment its model is saved until it is trained further."""
     examined: Examined | None = None
     ended: Finished | Failed | None = None
     paused: Paused | None = None
     is_waiting: bool = True
-    """True until the run first trains, and again while it is back in the queue."""
+    """True until the run first trains, and again while it waits to be resumed."""
     checkpointed: Checkpointed | None = None
-    skipped_checkpoints: list[str] = field(default_factory=list)
-    """Why each damaged checkpoint was not used."""
-    _steps: list[int] = field(default_factory=list)
-    _average: float = 0.0
+    skipped_checkpoints: tuple[str, ...] = ()
+    """One sentence for each damaged checkpoint that was not used."""
 
-    def add(self, event: Event) -> None:
-        """Takes the next event of the run."""
+    def after(self, event: Event) -> "History":
+        """The history with one more event. This one stays as it is."""
         if isinstance(event, (Resumed, Paused, MicroBatchesSplit)):
-            self.turns.append(event)
-        if isinstance(event, (Started, Resumed, Stepped, Saved)):
-            self.is_trained = isinstance(event, Saved)
+            return replace(self, turns=(*self.turns, event))._folded(event)
+        return self._folded(event)
+
+    def _folded(self, event: Event) -> "History":
         match event:
             case Started():
-                self._go_back_to(0)
-                self.started = event
-                self.latest = None
+                return replace(self._back_to(0), started=event, latest=None)
             case Resumed():
-                self._go_back_to(event.step)
-                self._continue_from(event)
+                return self._back_to(event.step)._counted_from(event)
             case Stepped():
-                self._smooth(event.step, event.loss)
-                self.latest = event
+                points = self.points.after(event.step, event.loss)
+                return replace(self, points=points, latest=event, is_trained=False)
             case Evaluated():
-                others = [score for score in self.evaluations if score.step != event.step]
-                self.evaluations = [*others, event]
+                others = (score for score in self.evaluations if score.step != event.step)
+                return replace(self, evaluations=(*others, event))
             case Probed():
-                others_probed = [answers for answers in self.probed if answers.step != event.step]
-                self.probed = [*others_probed, event]
+                earlier = (answers for answers in self.probed if answers.step != event.step)
+                return replace(self, probed=(*earlier, event))
             case Saved():
-                self.saved = event
-                self.examined = None
-            case Checkpointed():
-                self.checkpointed = event
-            case CheckpointSkipped():
-                self.skipped_checkpoints.append(event.why)
-            case Queued():
-                self.is_waiting = True
-                self.ended = None
-                self.paused = None
-            case Paused():
-                self.paused = event
-                self.ended = None
+                return replace(self, saved=event, is_trained=True, examined=None)
             case Examined():
-                self.examined = event
+                return replace(self, examined=event)
+            case Checkpointed():
+                return replace(self, checkpointed=event)
+            case CheckpointSkipped():
+                return replace(self, skipped_checkpoints=(*self.skipped_checkpoints, event.why))
+            case Queued():
+                return replace(self, is_waiting=True, ended=None, paused=None)
+            case Paused():
+                return replace(self, paused=event, ended=None)
             case Finished() | Failed():
-                self.ended = event
-                self.paused = None
+                return replace(self, ended=event, paused=None)
+            case MicroBatchesSplit():
+                return self
 
-    def _go_back_to(self, step: int) -> None:
-        """Forgets what was reported after this step, since those steps are taken again."""
-        kept_losses = [
-            (number, loss)
-            for number, loss in zip(self._steps, self.losses, strict=True)
-            if number <= step
-        ]
-        self._steps = []
-        self.losses = []
-        self.smoothed = []
-        self._average = 0.0
-        is_new_start = step == 0
-        self.evaluations = [
-            score for score in self.evaluations if score.step <= step and not is_new_start
-        ]
-        self.probed = [
-            answers for answers in self.probed if answers.step <= step and not is_new_start
-        ]
-        self.is_waiting = False
-        self.ended = None
-        self.paused = None
-        self.skipped_checkpoints = []
-        for number, loss in kept_losses:
-            self._smooth(number, loss)
+    def _back_to(self, step: int) -> "History":
+        """The history without the steps after this one, which are taken again; 0 forgets all."""
+        evaluations = (score for score in self.evaluations if step and score.step <= step)
+        probed = (answers for answers in self.probed if step and answers.step <= step)
+        return replace(
+            self,
+            points=self.points.up_to(step),
+            evaluations=tuple(evaluations),
+            probed=tuple(probed),
+            is_trained=False,
+            is_waiting=False,
+            ended=None,
+            paused=None,
+            skipped_checkpoints=(),
+        )
 
-    def _continue_from(self, event: Resumed) -> None:
-        """Sets total, time and epochs to those of the checkpoint.
+    def _counted_from(self, event: Resumed) -> "History":
+        """The history with the steps, the time and the passes at the checkpoint.
 
-        A run that was given more epochs has a new total.
+        A run that was given more passes has a new total.
         """
-        if self.started:
-            self.started = dataclasses.replace(self.started, total_steps=event.total_steps)
-        if self.latest:
-            epoch = self.latest.epoch / self.latest.step * event.step
-            self.latest = dataclasses.replace(
-                self.latest, step=event.step, epoch=epoch, seconds=event.seconds
-            )
-
-    def _smooth(self, step: int, loss: float) -> None:
-        self._average += (loss - self._average) / SMOOTHING_STEPS
-        self._steps.append(step)
-        self.losses.append(loss)
-        self.smoothed.append(self._average / (1 - (1 - 1 / SMOOTHING_STEPS) ** len(self.losses)))
+        started, latest = self.started, self.latest
+        if started:
+            started = replace(started, total_steps=event.total_steps)
+        if latest:
+            epoch = latest.epoch / latest.step * event.step
+            latest = replace(latest, step=event.step, epoch=epoch, seconds=event.seconds)
+        return replace(self, started=started, latest=latest)
 
     @property
-    def curve(self) -> tuple[list[int], list[float], list[float]]:
-        """Steps, losses and smoothed losses, equally long even while a step is being added."""
-        steps = list(self._steps)
-        losses = list(self.losses)
-        smoothed = list(self.smoothed)
-        shortest = min(len(steps), len(losses), len(smoothed))
-        return steps[:shortest], losses[:shortest], smoothed[:shortest]
+    def losses(self) -> list[float]:
+        """Loss of each step, in order; a new list each time."""
+        return list(self.points.losses)
+
+    @property
+    def smoothed(self) -> list[float]:
+        """Smoothed loss of each step, in order; a new list each time."""
+        return list(self.points.smoothed)
+
+    @property
+    def curve(self) -> tuple[Sequence[int], Sequence[float], Sequence[float]]:
+        """Steps, their losses and their smoothed losses, all of one length; nothing is copied."""
+        return self.points.steps, self.points.losses, self.points.smoothed
 
     @property
     def num_steps(self) -> int:
-        """Steps taken, by the number of the newest."""
-        return self._steps[-1] if self._steps else 0
+        """Number of the newest step; 0 before the first."""
+        return self.points.steps[-1] if self.points.steps else 0
 
     @property
     def kept_score(self) -> Evaluated | None:
-        """The score that counts: the saved model's, otherwise the latest.
-
-        It is the latest while the run trains, and when the saved model was not scored.
-        """
-        if self.is_trained and self.saved:
-            for score in reversed(self.evaluations):
-                if score.step == self.saved.step:
-                    return score
+        """The score that counts: that of the saved model, else of the latest weights."""
+        saved = self.saved if self.is_trained else None
+        for score in reversed(self.evaluations):
+            if saved and score.step == saved.step:
+                return score
         return self.evaluations[-1] if self.evaluations else None
 
     @property
     def best_step_kept(self) -> int | None:
-        """The step whose model was saved, when it is not the last: an early stop keeps the best."""
+        """The step of the saved model where that is not the last one, after an early stop."""
         if self.is_trained and self.saved and self.saved.step < self.num_steps:
             return self.saved.step
         return None
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated from the pace so far; None before the second step and after the end."""
+        """At the pace so far; None before the second step or after the end."""
         if not self.started or not self.latest or self.latest.step < 2 or self.ended:
             return None
         seconds_per_step = self.latest.seconds / self.latest.step

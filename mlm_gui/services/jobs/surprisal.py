@@ -1,4 +1,4 @@
-"""Readings: two models read a text word by word, each word hidden in turn, in the background."""
+"""Surprisal jobs: two models read a text with each word hidden in turn, in the background."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ from mlm_gui.services.models.models import Models
 
 if TYPE_CHECKING:
     from mlm_gui.core.inference.surprisal import Surprise
+    from mlm_gui.core.model.masked_lm import MaskedLM
 
 DOCUMENT_CONTEXT_TOKENS = 128
-"""Tokens around a word in a text of several paragraphs; half as many as in a sentence, so that a chapter is read in minutes."""
+"""Tokens around a word in a text of several paragraphs.
+
+A sentence gets more; with these a chapter is read in minutes.
+"""
+Found = dict[tuple[int, str], "Surprise"]
+"""What one model made of a paragraph: start and word -> surprise."""
 
 
 @dataclass(frozen=True)
 class ReadWord:
-    """One word as both models met it."""
+    """One word, as both models were surprised by it."""
 
     paragraph: int
     base: Surprise
@@ -34,8 +40,8 @@ class ReadWord:
 
 
 @dataclass
-class SurprisalJob(BackgroundTask):
-    """One text being read; `words` grows while it is live, and stays when it is cancelled."""
+class SurprisalJob(BackgroundTask[bool]):
+    """One text being read. `words` grows while it is live, and stays when it is cancelled."""
 
     paragraphs: tuple[str, ...] = ()
     words: list[ReadWord] = field(default_factory=list)
@@ -50,66 +56,90 @@ class SurprisalJob(BackgroundTask):
         return sorted(words, key=lambda numbered: -abs(numbered[1].change))[:how_many]
 
 
-class SurprisalJobs(BackgroundTasks):
-    """All readings of this server since it started."""
+class SurprisalJobs(BackgroundTasks[SurprisalJob]):
+    """All surprisal jobs since the server started."""
 
     def __init__(self, models: Models, limits: Limits) -> None:
         super().__init__("reading", limits)
         self._models = models
 
     def read(self, corpus: Corpus, base: str, tuned: str, owner: str) -> SurprisalJob:
-        """Begins a reading. Raises UserError when the text is too long."""
+        """Starts a job. Raises UserError when the text is too long."""
+        job = SurprisalJob(
+            owner,
+            corpus.name,
+            paragraphs=tuple(corpus.paragraphs),
+            models=(base, tuned),
+            num_words=max(1, self._num_words(corpus)),
+        )
+        return self.start(job, lambda keep_going: self._read(job, keep_going))
+
+    def _num_words(self, corpus: Corpus) -> int:
+        """Words of the text. Raises UserError as soon as there are too many of them."""
         from mlm_gui.core.inference.surprisal import WORD
 
-        paragraphs = corpus.paragraphs
         num_words, most = 0, self._limits.max_surprise_words
-        for paragraph in paragraphs:
+        for paragraph in corpus.paragraphs:
             num_words += len(WORD.findall(paragraph))
-            if num_words > most:  # a long text is not read to its end for this
+            if num_words > most:
                 raise UserError(
                     "The text is too long to be read word by word.",
                     f"It has more than {most:,} words and signs, the limit here.",
                     "Paste a part of it.",
                 )
-        surprisal_job = SurprisalJob(
-            owner,
-            corpus.name,
-            paragraphs=tuple(paragraphs),
-            models=(base, tuned),
-            num_words=max(1, num_words),
-        )
-        return self.start(
-            surprisal_job, lambda keep_going: self._read(surprisal_job, base, tuned, keep_going)
-        )
+        return num_words
 
-    def _read(
-        self,
-        surprisal_job: SurprisalJob,
-        base: str,
-        tuned: str,
-        keep_going: Callable[[float], bool],
-    ) -> bool | None:
-        """Reads paragraph after paragraph, letting others ask between two passes of a model. True at the end, None when cancelled."""
-        from mlm_gui.core.inference.surprisal import CONTEXT_TOKENS, surprises
+    def _read(self, job: SurprisalJob, keep_going: Callable[[float], bool]) -> bool | None:
+        """Reads paragraph after paragraph. True at the end, None when cancelled."""
+        from mlm_gui.core.inference.surprisal import CONTEXT_TOKENS, WORD
 
-        models = [self._models.borrow(name) for name in (base, tuned)]
-        context = CONTEXT_TOKENS if len(surprisal_job.paragraphs) == 1 else DOCUMENT_CONTEXT_TOKENS
-        for number, paragraph in enumerate(surprisal_job.paragraphs):
-            sides: list[dict[tuple[int, str], Surprise]] = [{}, {}]
-            for lm, side in zip(models, sides, strict=True):
-                stream = surprises(lm, paragraph, context)
-                while True:
-                    with self._models.turn():
-                        surprise = next(stream, None)
-                    if surprise is None:
-                        break
-                    side[surprise.start, surprise.word] = surprise
-                    if not keep_going(min(1.0, len(surprisal_job.words) / surprisal_job.num_words)):
-                        return None
-            surprisal_job.words += [
-                ReadWord(number, sides[0][key], surprise)
-                for key, surprise in sides[1].items()
-                if key in sides[0]
+        base, tuned = (self._models.borrow(name) for name in job.models)
+        context = CONTEXT_TOKENS if len(job.paragraphs) == 1 else DOCUMENT_CONTEXT_TOKENS
+        num_passed = 0
+
+        def keep_reading(num_scored: int) -> bool:
+            """num_scored: words of this paragraph that were scored, by either of the models."""
+            share = (num_passed + num_scored / 2) / job.num_words
+            return keep_going(min(1.0, share))
+
+        for number, paragraph in enumerate(job.paragraphs):
+            found = self._read_paragraph((base, tuned), paragraph, context, keep_reading)
+            if found is None:
+                return None
+            by_base, by_tuned = found
+            job.words += [
+                ReadWord(number, by_base[place], surprise)
+                for place, surprise in by_tuned.items()
+                if place in by_base
             ]
+            num_passed += len(WORD.findall(paragraph))
         keep_going(1.0)
         return True
+
+    def _read_paragraph(
+        self,
+        models: tuple[MaskedLM, MaskedLM],
+        paragraph: str,
+        context: int,
+        keep_reading: Callable[[int], bool],
+    ) -> tuple[Found, Found] | None:
+        """What both models make of a paragraph; None when cancelled.
+
+        Others may ask a model between two words.
+        """
+        from mlm_gui.core.inference.surprisal import surprises
+
+        both: tuple[Found, Found] = ({}, {})
+        num_scored = 0
+        for lm, found in zip(models, both, strict=True):
+            stream = surprises(lm, paragraph, context)
+            while True:
+                with self._models.turn():
+                    surprise = next(stream, None)
+                if surprise is None:
+                    break
+                found[surprise.start, surprise.word] = surprise
+                num_scored += 1
+                if not keep_reading(num_scored):
+                    return None
+        return both

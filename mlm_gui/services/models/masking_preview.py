@@ -1,18 +1,18 @@
-"""What the masking lab looks at: the plan of a run, and a text as tokens; the last few are kept."""
+"""What the Masks tab shows: the plan of a run, and a text as tokens. The last few are kept."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.corpus.paragraphs import lengths_of
 from mlm_gui.errors import UserError
 from mlm_gui.services.models.models import Models
 from mlm_gui.services.runs.lineage import with_base
-from mlm_gui.services.runs.registry import Run
+from mlm_gui.services.runs.run import Run
 
 if TYPE_CHECKING:
     from mlm_gui.core.masking.loss_budget import LossBudget
@@ -21,23 +21,26 @@ if TYPE_CHECKING:
     from mlm_gui.core.training.plan import Plan
 
 MAX_PARAGRAPHS = 2_000
-"""A longer text is judged by so many of its first paragraphs, """
+"""A longer text is judged by its first paragraphs, up to this number …"""
 MAX_CHARACTERS = 1_000_000
-"""and by so many of their first characters."""
+"""… and by this many of their characters."""
 KEPT = 6
 Made = TypeVar("Made")
 
 
 class MaskingPreview:
-    """Reads, never trains; what it makes depends on its inputs alone, so that it may be kept and shared."""
+    """Reads, never trains. What it makes depends on its inputs only, so it is kept and shared."""
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        self._kept: OrderedDict[tuple, object] = OrderedDict()
+        self._kept: OrderedDict[Hashable, object] = OrderedDict()
         self._working = threading.Lock()
 
     def plan(self, run: Run) -> Plan:
-        """What the run reads and hides, step by step: the same that the trainer follows. Raises UserError for a damaged run or a missing model."""
+        """What the run reads and hides, step by step: the very plan that it is trained by.
+
+        Raises UserError for a damaged run or a missing model.
+        """
         from mlm_gui.core.training.plan import Plan
 
         job = run.job
@@ -47,15 +50,15 @@ class MaskingPreview:
                 "Its folder is damaged: job.json is missing or unreadable.",
                 "Choose another run.",
             )
-        return self._once(
-            ("plan", run.id, job.config),
-            lambda: Plan.of(
-                with_base(job.model, self._models.borrow), run.split().train, job.config
-            ),
-        )
+
+        def make() -> Plan:
+            lm = with_base(job.model, self._models.borrow)
+            return Plan.of(lm, run.split().train, job.config)
+
+        return self._once(("plan", run.id, job.config), make)
 
     def sequences(self, corpus: Corpus, model: str) -> tuple[TokenStore, Vocabulary]:
-        """The beginning of the text as this model's tokenizer cuts them."""
+        """The beginning of the text, as this model's tokenizer cuts it."""
 
         def make() -> tuple[TokenStore, Vocabulary]:
             from mlm_gui.core.masking.sampling import Vocabulary
@@ -68,11 +71,14 @@ class MaskingPreview:
         return self._once(("sequences", corpus.fingerprint, model), make)
 
     def extent(self, corpus: Corpus) -> str:
-        """What of the text `sequences` and `budget` look at, in words; "" for all of it."""
+        """How much of the text `sequences` and `budget` look at, in words; "" for all of it."""
         paragraphs = corpus.paragraphs
         if len(paragraphs) <= MAX_PARAGRAPHS and lengths_of(paragraphs).sum() <= MAX_CHARACTERS:
             return ""
-        return f"Counted over the beginning of the text: its first {MAX_PARAGRAPHS:,} paragraphs, and of these at most {MAX_CHARACTERS:,} characters."
+        return (
+            f"Counted over the beginning of the text: its first {MAX_PARAGRAPHS:,} paragraphs, "
+            f"and of these at most {MAX_CHARACTERS:,} characters."
+        )
 
     def budget(self, corpus: Corpus, model: str, rate: float) -> LossBudget:
         """The positions in the tutorial's loss over the beginning of the text."""
@@ -83,14 +89,14 @@ class MaskingPreview:
             lambda: tutorial_budget(_beginning(corpus), self._models.tokenizer(model), rate),
         )
 
-    def _once(self, key: tuple, make: Callable[[], Made]) -> Made:
+    def _once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         with self._working:
             if key not in self._kept:
                 self._kept[key] = make()
                 while len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
-            return self._kept[key]
+            return cast(Made, self._kept[key])  # each key is used with one kind of value
 
 
 def _beginning(corpus: Corpus) -> list[str]:

@@ -1,9 +1,11 @@
-"""What was asked of a run: job.json, written whole, and what a damaged one is called."""
+"""What was asked of a run: job.json, and how a damaged one is reported."""
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mlm_gui.core import validation
 from mlm_gui.core.config import MAX_STEPS, TrainConfig
@@ -24,13 +26,16 @@ LONGEST_NAME = 80
 
 @dataclass(frozen=True)
 class Job:
-    """What was asked for; written before anything else of the run. Only its name and, for more passes, its length change later."""
+    """What a run was asked for, written before anything else of it.
+
+    Later only its name changes and, with more passes, its length.
+    """
 
     name: str
     model: str
     config: TrainConfig
     held_out: float
-    """Share of the paragraphs kept unseen."""
+    """Share of the paragraphs that are never trained on."""
     split_seed: int
     corpus_name: str
     fingerprint: str
@@ -40,8 +45,7 @@ class Job:
     created: str
     """UTC, ISO 8601."""
     schedule_restart_step: int = 0
-    """The step at which the run was last given more passes; the learning rate climbs and falls once more from there."""
-
+    """The step at which the run was last given more passes: there the schedule restarts."""
     probes: tuple[str, ...] = ()
     """Pinned sentences, each with a blank, that the learning model fills at every evaluation."""
 
@@ -50,11 +54,13 @@ class Job:
         validation.whole("The step a run goes on from", self.schedule_restart_step, 0, MAX_STEPS)
 
     def named(self, name: object) -> "Job":
-        """The same job under another name: one line without control characters. Raises UserError for an empty name."""
-        shown = validation.text("The run's name", name, 10_000)
-        cleaned = " ".join("".join(sign if sign.isprintable() else " " for sign in shown).split())[
-            :LONGEST_NAME
-        ].strip()
+        """The same job under another name: one line without control characters.
+
+        Raises UserError for an empty name.
+        """
+        text = validation.text("The run's name", name, 10_000)
+        printable = "".join(sign if sign.isprintable() else " " for sign in text)
+        cleaned = " ".join(printable.split())[:LONGEST_NAME].strip()
         if not cleaned:
             raise UserError(
                 "The run was not renamed.", "Its new name is empty.", "Type a name of a few words."
@@ -62,38 +68,32 @@ class Job:
         return dataclasses.replace(self, name=cleaned)
 
     def write(self, folder: Path) -> None:
-        write_whole(
-            folder / "job.json",
-            json.dumps(
-                {"format": FORMAT, **dataclasses.asdict(self)}, ensure_ascii=False, indent=1
-            ),
-        )
+        """Writes job.json into the run's folder, whole or not at all."""
+        record = {"format": FORMAT, **dataclasses.asdict(self)}
+        write_whole(folder / "job.json", json.dumps(record, ensure_ascii=False, indent=1))
 
 
 def read_job(folder: Path) -> tuple[Job | None, str]:
-    """The job, or None and the reason in words."""
+    """The job, or None and the reason as a sentence."""
     try:
         record = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-        written_by = record.pop("format")
-        if written_by not in (1, FORMAT):
-            return (
-                None,
+        version = record.pop("format")
+        if version not in (1, FORMAT):
+            return None, (
                 "Another version of the program wrote this run "
-                f"(format {repr(written_by)[:20]}, this one reads 1 and {FORMAT}).",
+                f"(format {repr(version)[:20]}, this one reads 1 and {FORMAT})."
             )
         config = TrainConfig(**_under_present_names(record.pop("config")))
         job = Job(**_under_present_names(record), config=config)
-        texts = (job.name, job.model, job.corpus_name, job.fingerprint, job.owner, job.created)
-        return (
-            (job, "")
-            if all(isinstance(value, str) for value in texts)
-            else (None, "Its job.json holds something else than a job.")
-        )
     except OSError:
         return None, "Its job.json is missing or cannot be read."
     except (ValueError, TypeError, KeyError, AttributeError, UserError):
         return None, "Its job.json is damaged."
+    texts = (job.name, job.model, job.corpus_name, job.fingerprint, job.owner, job.created)
+    if not all(isinstance(value, str) for value in texts):
+        return None, "Its job.json holds something else than a job."
+    return job, ""
 
 
-def _under_present_names(record: dict[str, object]) -> dict[str, object]:
+def _under_present_names(record: Mapping[str, Any]) -> dict[str, Any]:
     return {NAMES_OF_FORMAT_1.get(name, name): value for name, value in record.items()}

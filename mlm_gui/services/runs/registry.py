@@ -1,25 +1,17 @@
-"""All runs of a home folder: found, trained, gone on with, deleted."""
+"""All runs of a home folder: created, found, deleted."""
 
-from __future__ import annotations
-
+import dataclasses
 import itertools
-import logging
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.errors import UserError
-from mlm_gui.services.runs.evaluation import learned_by
-from mlm_gui.services.runs.lineage import RUN, check_may_go
+from mlm_gui.services.models.references import run_id_of
+from mlm_gui.services.runs.evaluation import forget_learned
+from mlm_gui.services.runs.lineage import check_may_go
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import LIVE_STATES, Run
-from mlm_gui.services.storage.files import ID, new_id
-
-if TYPE_CHECKING:
-    pass
-
-log = logging.getLogger(__name__)
+from mlm_gui.services.storage.files import ID, exports_folder, new_id
 
 
 class Runs:
@@ -27,36 +19,25 @@ class Runs:
 
     def __init__(self, home: Path) -> None:
         self.folder = home / "runs"
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._known: dict[str, Run] = {}
 
-    def create(
-        self,
-        corpus: Corpus,
-        model: str,
-        config: TrainConfig,
-        held_out: float,
-        split_seed: int,
-        owner: str = "",
-        name: str = "",
-        probes: tuple[str, ...] = (),
-    ) -> Run:
-        """A new run under an id that nobody can guess, called after its text unless it has a `name`; a second one of that name gets a number. Raises UserError as `Run.create` does, and for the model of a run that is being trained."""
-        run = Run.create(
-            self.folder / new_id(),
-            corpus,
-            model,
-            config,
-            held_out,
-            split_seed,
-            owner,
-            name or self._free_name(corpus.name, owner),
-            probes,
-        )
-        parent = self.find(model.removeprefix(RUN)) if model.startswith(RUN) else None
-        if (
-            parent and parent.state in LIVE_STATES
-        ):  # looked at once the child can be seen: a parent that begins now sees it and stays as it is
+    @property
+    def num_known(self) -> int:
+        """Runs in memory; those that are gone leave it at the next look at all runs."""
+        return len(self._known)
+
+    def create(self, request: RunRequest) -> Run:
+        """A new run under an id that nobody can guess.
+
+        It is called after its text where the request has no name; a second run of that name gets
+        a number. Raises UserError as `Run.create` does, and for the model of a run that is being
+        trained.
+        """
+        name = request.name or self._free_name(request.corpus.name, request.owner)
+        run = Run.create(self.folder / new_id(), dataclasses.replace(request, name=name))
+        parent = self.find(run_id_of(request.model))
+        # Only now, when a parent that begins to train can see its child and so stays as it is.
+        if parent and parent.state in LIVE_STATES:
             shutil.rmtree(run.folder)
             raise UserError(
                 "This run was not started.",
@@ -67,33 +48,39 @@ class Runs:
         return run
 
     def _free_name(self, name: str, owner: str) -> str:
-        taken = {run.job.name for run in self.all() if run.owned_by(owner)}
-        return next(
-            free
-            for number in itertools.count(1)
-            if (free := name if number == 1 else f"{name} {number}") not in taken
-        )
+        """The name, or the first of "name 2", "name 3", … that no run of this owner has."""
+        taken = {run.job.name for run in self.all() if run.job and run.job.owner == owner}
+        if name not in taken:
+            return name
+        numbered = (f"{name} {number}" for number in itertools.count(2))
+        return next(free for free in numbered if free not in taken)
 
     def find(self, run_id: object) -> Run | None:
-        """The run of this id, or None; an id is looked up, never used as a path unchecked."""
-        if (
-            not isinstance(run_id, str)
-            or not ID.fullmatch(run_id)
-            or not (self.folder / run_id).is_dir()
-        ):
+        """The run of this id, or None. An id is looked up, never used as a path unchecked."""
+        if not isinstance(run_id, str) or not ID.fullmatch(run_id):
             return None
-        if run_id not in self._known or self._known[run_id].job is None:
-            self._known[run_id] = Run(self.folder / run_id)
-        return self._known[run_id]
+        if not (self.folder / run_id).is_dir():
+            self._known.pop(run_id, None)
+            return None
+        known = self._known.get(run_id)
+        if known is None or known.job is None:
+            known = self._known[run_id] = Run(self.folder / run_id)
+        return known
 
     def all(self) -> list[Run]:
         """Newest first."""
-        found = [run for folder in self.folder.iterdir() if (run := self.find(folder.name))]
+        try:
+            names = [folder.name for folder in self.folder.iterdir()]
+        except FileNotFoundError:  # nothing was written in this home folder yet
+            names = []
+        for gone in self._known.keys() - set(names):
+            del self._known[gone]
+        found = [run for run in map(self.find, names) if run]
         return sorted(found, key=lambda run: run.job.created if run.job else "", reverse=True)
 
 
 def check_deletable(*runs: Run) -> None:
-    """Raises UserError while one of the runs is being trained, or another run started from its model."""
+    """Raises UserError while one of the runs is being trained, or another run needs its model."""
     for run in runs:
         if run.state in LIVE_STATES:
             raise UserError(
@@ -105,18 +92,18 @@ def check_deletable(*runs: Run) -> None:
 
 
 def delete(*runs: Run) -> None:
-    """Removes runs with everything they wrote, downloads included. Raises UserError as `check_deletable` does, before anything is gone, and when the
-    disk refuses.
+    """Removes runs with everything they wrote, downloads included.
+
+    Raises UserError as `check_deletable` does, before anything is gone, and when the disk refuses.
     """
     check_deletable(*runs)
     try:
         for run in runs:
             shutil.rmtree(run.folder)
-            learned_by.cache_clear()  # its text may have been there
-            if ID.fullmatch(
-                run.id
-            ):  # a run of a home folder; one in a folder of the person's own has no downloads
-                shutil.rmtree(run.folder.parents[1] / "exports" / run.id, ignore_errors=True)
+            forget_learned()  # its text may have been kept there
+            if ID.fullmatch(run.id):  # a run outside a home folder has no downloads
+                home = run.folder.parents[1]
+                shutil.rmtree(exports_folder(home) / run.id, ignore_errors=True)
     except OSError as error:
         raise UserError(
             "The run could not be deleted whole.",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from mlm_gui.core.training.events import Probed
-from mlm_gui.services.runs.run import Run
+from mlm_gui.services.runs.snapshot import RunSnapshot
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.components.base import Poll, component
 
@@ -49,10 +50,10 @@ def probe_timeline(label: str, poll: Poll, **kw: Any) -> gr.HTML:
     )
 
 
-def probe_timeline_value(run: Run) -> dict[str, Any]:
+def probe_timeline_value(run: RunSnapshot) -> dict[str, Any]:
     """The rows and columns of a run's time-lapse."""
     sentences = run.job.probes if run.job else ()
-    shown = _some(run.history().probed)
+    shown = _some(run.history.probed)
     rows = []
     for number, sentence in enumerate(sentences):
         answers = [event.answers[number] if number < len(event.answers) else [] for event in shown]
@@ -81,7 +82,7 @@ def probe_timeline_value(run: Run) -> dict[str, Any]:
     }
 
 
-def _some(probed: list[Probed]) -> list[Probed]:
+def _some(probed: Sequence[Probed]) -> list[Probed]:
     if len(probed) <= MAX_COLUMNS:
         return list(probed)
     places = sorted(
@@ -102,12 +103,11 @@ def probe_timeline_poller(studio: Studio, final_states: tuple[str, ...]):
         )
         if run is None:
             return None
-        state, seen = (
-            run.state,
-            [[event.step for event in run.history().probed][-1:], len(run.history().probed)],
-        )
-        news = probe_timeline_value(run) if asked.get("seen") != seen else {}
-        return {**news, "seen": seen, "final": state in final_states}
+        snapshot = run.snapshot()
+        probed = snapshot.history.probed
+        seen = [[event.step for event in probed[-1:]], len(probed)]
+        news = probe_timeline_value(snapshot) if asked.get("seen") != seen else {}
+        return {**news, "seen": seen, "final": snapshot.state in final_states}
 
     return poll
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from mlm_gui.errors import UserError
-from mlm_gui.services.runs.lineage import RUN
+from mlm_gui.services.models.references import name_of_run, names_run
 from mlm_gui.services.runs.registry import check_deletable, delete
 from mlm_gui.services.runs.run import LIVE_STATES, RESUMABLE_STATES, Run
 from mlm_gui.services.runs.summary import RunSummary
@@ -184,7 +184,7 @@ def train_more(studio: Studio, visitor: str, runs: dict, passes: float) -> tuple
 def start_anew(studio: Studio, visitor: str, runs: dict) -> tuple:
     """Puts the chosen run's model in the Train tab's list, and switches there."""
     run = _the_one(studio, visitor, runs)
-    return gr.Dropdown(model_choices(studio, visitor), value=f"run:{run.id}"), gr.Tabs(
+    return gr.Dropdown(model_choices(studio, visitor), value=name_of_run(run.id)), gr.Tabs(
         selected="train"
     )
 
@@ -260,7 +260,7 @@ def _view(studio: Studio, visitor: str, ids: object) -> RunsView:
 
 def rows_of(lines: list[RunSummary]) -> list[dict]:
     """The list as the component takes it."""
-    names = {f"{RUN}{line.id}": line.name for line in lines}
+    names = {name_of_run(line.id): line.name for line in lines}
     return [_row(line, names) for line in lines]
 
 
@@ -273,7 +273,7 @@ def _row(line: RunSummary, names: dict[str, str]) -> dict:
     losses += f" (step {line.best_step_kept:,} kept)" if line.best_step_kept is not None else ""
     model = (
         (f"run “{names[line.model]}”" if line.model in names else "a run that is gone")
-        if line.model.startswith(RUN)
+        if names_run(line.model)
         else line.model
     )
     steps = f"{line.num_steps:,} of {line.total_steps:,}" if line.total_steps else "–"

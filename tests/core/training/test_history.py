@@ -1,4 +1,4 @@
-"""A history is a fold over events, and nothing else."""
+"""What has happened is a fold over events, and nothing else."""
 
 import pytest
 
@@ -33,14 +33,19 @@ def stepped(step: int, loss: float) -> Stepped:
 def history(*events) -> History:
     folded = History()
     for event in events:
-        folded.add(event)
+        folded = folded.after(event)
     return folded
 
 
 def test_an_empty_history_claims_nothing():
     empty = History()
-    assert (empty.num_steps, empty.losses) == (0, [])
-    assert empty.started is empty.ended is empty.seconds_left is None
+    assert (empty.num_steps, empty.started, empty.ended, empty.seconds_left, empty.losses) == (
+        0,
+        None,
+        None,
+        None,
+        [],
+    )
 
 
 def test_two_histories_share_nothing():
@@ -49,23 +54,29 @@ def test_two_histories_share_nothing():
 
 
 def test_each_event_finds_its_place():
-    score = Evaluated(0, 5.0, 148.4, 0.1, 0.2, 9, 0.5)
-    saved = Saved(2, "model")
-    finished = Finished(2, "done", 4.0)
+    score, saved, finished = (
+        Evaluated(0, 5.0, 148.4, 0.1, 0.2, 9, 0.5),
+        Saved(2, "model"),
+        Finished(2, "done", 4.0),
+    )
     folded = history(STARTED, score, stepped(1, 5.0), stepped(2, 4.0), saved, finished)
-    assert (folded.started, folded.evaluations) == (STARTED, [score])
-    assert (folded.losses, folded.num_steps) == ([5.0, 4.0], 2)
-    assert (folded.saved, folded.ended, folded.latest) == (saved, finished, stepped(2, 4.0))
+    assert (
+        folded.started == STARTED
+        and folded.evaluations == (score,)
+        and folded.losses == [5.0, 4.0]
+        and folded.num_steps == 2
+    )
+    assert folded.saved == saved and folded.ended == finished and folded.latest == stepped(2, 4.0)
     assert history(Failed("a", "b", "c")).ended == Failed("a", "b", "c")
 
 
-def test_a_constant_loss_is_smooth_from_the_first_step():
+def test_a_level_loss_is_smooth_from_the_first_step():
     assert history(*[stepped(step, 3.0) for step in range(1, 30)]).smoothed == pytest.approx(
         [3.0] * 29
     )
 
 
-def test_the_smoothed_loss_is_the_weighted_mean_of_the_losses_so_far():
+def test_the_smooth_line_is_the_weighted_mean_of_what_came_before():
     losses, keep = [5.0, 4.0, 6.0, 1.0], 1 - 1 / SMOOTHING_STEPS
     smoothed = history(*[stepped(number + 1, loss) for number, loss in enumerate(losses)]).smoothed
     for last in range(len(losses)):
@@ -75,7 +86,7 @@ def test_the_smoothed_loss_is_the_weighted_mean_of_the_losses_so_far():
         )
 
 
-def test_time_left_is_known_from_the_second_step_to_the_end():
+def test_time_left_is_told_from_the_second_step_to_the_end():
     assert history(STARTED, stepped(1, 5.0)).seconds_left is None
     assert history(STARTED, stepped(1, 5.0), stepped(2, 5.0)).seconds_left == pytest.approx(16.0)
     assert history(STARTED, stepped(2, 5.0), Finished(2, "stopped", 4.0)).seconds_left is None
@@ -96,22 +107,32 @@ def test_a_resumed_run_forgets_what_came_after_its_checkpoint():
         stepped(3, 3.5),
     )
     whole = history(STARTED, score, stepped(1, 5.0), stepped(2, 4.0), stepped(3, 3.5))
-    assert (broken.losses, broken.smoothed) == (whole.losses, whole.smoothed)
-    assert (broken.evaluations, broken.ended) == ([score], None)
+    assert (broken.losses, broken.smoothed, broken.evaluations, broken.ended) == (
+        whole.losses,
+        whole.smoothed,
+        (score,),
+        None,
+    )
 
 
 def test_a_line_that_could_not_be_read_leaves_a_gap_and_breaks_no_curve():
     folded = history(STARTED, stepped(1, 5.0), stepped(2, 4.0), stepped(4, 3.0))
-    steps, losses, smoothed = folded.curve
-    assert steps == [1, 2, 4] and folded.num_steps == 4
-    assert len(losses) == len(smoothed) == 3
+    assert (
+        folded.curve[0] == [1, 2, 4]
+        and folded.num_steps == 4
+        and len(folded.curve[1]) == len(folded.curve[2]) == 3
+    )
 
 
-def test_a_model_that_is_saved_again_is_not_yet_evaluated():
+def test_a_model_that_is_saved_anew_has_sat_no_exam_yet():
     examined = Examined("better", "Better.", 5.0, 4.0, -1.0, -1.2, -0.8, 0.01, 0.1, 3.0)
-    first = (STARTED, Saved(2, "model"), examined)
-    assert history(*first).examined == examined
-    assert history(*first, Resumed(2, 10, 4.0), Saved(3, "model")).examined is None
+    assert history(STARTED, Saved(2, "model"), examined).examined == examined
+    assert (
+        history(
+            STARTED, Saved(2, "model"), examined, Resumed(2, 10, 4.0), Saved(3, "model")
+        ).examined
+        is None
+    )
 
 
 def test_after_an_early_stop_the_kept_score_counts_and_while_it_trains_the_latest():
@@ -127,9 +148,12 @@ def test_after_an_early_stop_the_kept_score_counts_and_while_it_trains_the_lates
         *map(stepped, (3, 4), (4.0, 4.0)),
         scores[2],
     )
-    training = (scores[2], None, False)
-    assert (folded.kept_score, folded.best_step_kept, folded.is_trained) == training
-    folded.add(Saved(2, "model"))
-    assert (folded.kept_score, folded.best_step_kept, folded.is_trained) == (scores[1], 2, True)
-    folded.add(Resumed(4, 10, 4.0))
-    assert (folded.kept_score, folded.best_step_kept, folded.is_trained) == training
+    assert (
+        folded.kept_score == scores[2] and folded.best_step_kept is None and not folded.is_trained
+    )
+    folded = folded.after(Saved(2, "model"))
+    assert folded.kept_score == scores[1] and folded.best_step_kept == 2 and folded.is_trained
+    folded = folded.after(Resumed(4, 10, 4.0))
+    assert (
+        folded.kept_score == scores[2] and folded.best_step_kept is None and not folded.is_trained
+    )

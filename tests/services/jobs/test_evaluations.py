@@ -9,6 +9,7 @@ from mlm_gui.core.evaluation.outcomes import NO_VERDICT, SAME
 from mlm_gui.errors import UserError
 from mlm_gui.services.jobs.evaluations import EvaluationJobs
 from mlm_gui.services.limits import LAPTOP
+from mlm_gui.services.runs.request import RunRequest
 
 PATIENCE = 60.0
 NAMES = ("starter", "starter again")
@@ -108,11 +109,10 @@ def test_a_text_that_one_of_them_learned_gets_no_verdict(studio, corpus, lm):
     from mlm_gui.services.runs.finetune import finetune
 
     run = studio.runs.create(
-        corpus,
-        "starter",
-        TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1),
-        0.1,
-        0,
+        RunRequest(
+            corpus=corpus,
+            config=TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1),
+        )
     )
     for _ in finetune(run, lambda name: lm.copy()):
         pass

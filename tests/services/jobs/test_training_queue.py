@@ -1,21 +1,28 @@
 """The queue: one run after the other, whoever watches."""
 
 import dataclasses
+import os
+import sys
 import threading
 
 import pytest
 
 from mlm_gui.core.config import TrainConfig
+from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.training.events import Stepped
 from mlm_gui.errors import UserError
 from mlm_gui.services.jobs import training_queue as jobs
 from mlm_gui.services.jobs.training_queue import TrainingQueue
-from mlm_gui.services.limits import LAPTOP
+from mlm_gui.services.limits import LAPTOP, Limits
+from mlm_gui.services.resources import lower_thread_priority
+from mlm_gui.services.runs import finetune as finetune_module
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
 
 PATIENCE = 60.0
 """Seconds a test waits for something that should come soon."""
+PROBES = ("Sow the ___.",)
 TINY = TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1)
 
 
@@ -43,33 +50,62 @@ def gate(family):
     gate.opened.set()
 
 
+@pytest.fixture(autouse=True)
+def no_exams(monkeypatch):
+    """The queue knows nothing of exams: its runs end when their model is saved.
+
+    Nor do its threads wait behind everything else that a busy machine does.
+    """
+    monkeypatch.setattr(finetune_module, "evaluate_when_saved", lambda *_: iter(()))
+    monkeypatch.setattr(jobs, "lower_thread_priority", lambda: None)
+
+
 @pytest.fixture
-def training_queue(gate):
-    training_queue = TrainingQueue(gate.load, LAPTOP)
-    yield training_queue
+def new_queue(gate, studio):
+    """A function that opens a queue; all are closed afterwards."""
+    queues = []
+
+    def open_queue(limits: Limits = LAPTOP, create=None) -> TrainingQueue:
+        queues.append(TrainingQueue(create or studio.runs.create, gate.load, limits))
+        return queues[-1]
+
+    yield open_queue
     gate.opened.set()
-    training_queue.close()
+    for queue in queues:
+        queue.close()
 
 
 @pytest.fixture
-def new_run(studio, corpus):
-    small = dataclasses.replace(
-        corpus,
-        documents=(dataclasses.replace(corpus.documents[0], paragraphs=corpus.paragraphs[:10]),),
-    )
+def training_queue(new_queue):
+    return new_queue()
 
-    def create(model: str = "starter", owner: str = "ann", config: TrainConfig = TINY):
-        return studio.runs.create(small, model, config, 0.2, 0, owner)
 
-    return create
+@pytest.fixture(scope="module")
+def small(corpus) -> Corpus:
+    return Corpus.from_text("\n".join(corpus.paragraphs[:10]), "almanac")
+
+
+@pytest.fixture
+def request_for(small):
+    """A function that makes the request for a small run."""
+
+    def make(model="starter", owner="ann", config=TINY, probes=PROBES) -> RunRequest:
+        return RunRequest(
+            corpus=small, model=model, config=config, held_out=0.2, owner=owner, probes=probes
+        )
+
+    return make
+
+
+@pytest.fixture
+def new_run(studio, request_for):
+    """A function that creates a small run, in no queue yet."""
+    return lambda *args, **options: studio.runs.create(request_for(*args, **options))
 
 
 def wait_for(training_queue: TrainingQueue, runs) -> None:
-    """Returns when all `runs` have ended and the trainer is idle."""
-    with training_queue._changed:
-        assert training_queue._changed.wait_for(
-            lambda: training_queue._current is None and not training_queue._waiting, PATIENCE
-        )
+    """Returns when all `runs` have ended and the queue is idle."""
+    assert training_queue.wait_until_idle(PATIENCE)
     assert all(run.state not in ("queued", "running") for run in runs)
 
 
@@ -78,12 +114,12 @@ def test_two_runs_train_in_turn_each_to_its_end(training_queue, gate, new_run):
     training_queue.submit(first)
     assert gate.entered.wait(PATIENCE)
     training_queue.submit(second)
-    assert (training_queue.position(first), training_queue.position(second)) == (0, 1)
+    assert (training_queue.position(first.id), training_queue.position(second.id)) == (0, 1)
     assert (first.state, second.state) == ("queued", "queued")
     gate.opened.set()
     wait_for(training_queue, (first, second))
     assert first.state == second.state == "finished" and first.has_model and second.has_model
-    assert training_queue.position(second) == 0
+    assert training_queue.position(second.id) == 0
 
 
 def test_stopping_a_waiting_run_takes_it_from_the_queue(training_queue, gate, new_run):
@@ -95,7 +131,7 @@ def test_stopping_a_waiting_run_takes_it_from_the_queue(training_queue, gate, ne
     assert (
         training_queue.stop(second)
         and second.state == "stopped"
-        and training_queue.position(third) == 1
+        and training_queue.position(third.id) == 1
     )
     assert not training_queue.stop(second), "it is in the queue no more"
     gate.opened.set()
@@ -130,8 +166,8 @@ def test_stopping_the_current_run_keeps_its_model(training_queue, gate, new_run,
     assert MaskedLM.load(run.model_folder).packs
 
 
-def test_each_owner_has_a_limit_of_their_own(gate, new_run):
-    training_queue = TrainingQueue(gate.load, dataclasses.replace(LAPTOP, max_waiting_runs=1))
+def test_each_owner_has_a_limit_of_their_own(new_queue, gate, new_run):
+    training_queue = new_queue(dataclasses.replace(LAPTOP, max_waiting_runs=1))
     mine, more, theirs = new_run(owner="ann"), new_run(owner="ann"), new_run(owner="bob")
     training_queue.submit(mine)
     with pytest.raises(UserError, match="limit here is 1"):
@@ -190,9 +226,9 @@ def test_a_run_that_was_never_submitted_is_neither_stopped_nor_paused(training_q
     assert training_queue.stop(new_run()) is False and training_queue.pause(new_run()) is False
 
 
-# ---- pause, one step, go on
+# ---- pause, one step, resume
 
-LONG = TrainConfig(epochs=2, tokens_per_step=64, evaluations=1)
+LONG = TrainConfig(epochs=2, max_steps=6, tokens_per_step=64, evaluations=1)
 
 
 @pytest.fixture
@@ -212,10 +248,7 @@ def at_step(monkeypatch):
 
 
 def end_of(training_queue, run) -> None:
-    with training_queue._changed:
-        assert training_queue._changed.wait_for(
-            lambda: training_queue._turn_of(run) is None, PATIENCE
-        )
+    assert training_queue.wait_for(run, PATIENCE)
 
 
 @pytest.fixture
@@ -248,7 +281,7 @@ def test_one_step_is_exactly_one_however_often_it_is_pressed(training_queue, pau
     assert (paused.state, paused.checkpoint_step, paused.history().num_steps) == ("paused", 3, 3)
 
 
-def test_one_step_comes_before_waiting_runs_and_go_on_after_them(
+def test_one_step_comes_before_waiting_runs_and_resume_after_them(
     training_queue, paused, new_run, at_step
 ):
     first, second = new_run(config=LONG), new_run()
@@ -257,11 +290,11 @@ def test_one_step_comes_before_waiting_runs_and_go_on_after_them(
     def look():
         training_queue.submit(second)
         training_queue.one_step(paused)
-        places.append((training_queue.position(paused), training_queue.position(second)))
+        places.append((training_queue.position(paused.id), training_queue.position(second.id)))
         training_queue.pause(paused)
         training_queue.resume(paused, "ann")
         places.append(
-            (training_queue.position(paused), training_queue.position(second), paused.state)
+            (training_queue.position(paused.id), training_queue.position(second.id), paused.state)
         )
         training_queue.stop(first)
 
@@ -272,8 +305,8 @@ def test_one_step_comes_before_waiting_runs_and_go_on_after_them(
     assert places == [(1, 2), (2, 1, "queued")] and paused.state == "finished"
 
 
-def test_go_on_goes_on_once_and_a_restarted_server_can(training_queue, paused, gate, studio):
-    again = TrainingQueue(gate.load, LAPTOP)
+def test_resume_goes_on_once_and_a_restarted_server_can(paused, new_queue, studio):
+    again = new_queue()
     run = studio.runs.find(paused.id)
     again.resume(run, "ann")
     again.resume(run, "ann")
@@ -286,10 +319,11 @@ def test_go_on_goes_on_once_and_a_restarted_server_can(training_queue, paused, g
     assert (run.folder / "events.jsonl").read_text().count('"resumed"') == 1
     with pytest.raises(UserError, match="cannot go on"):
         again.resume(run, "ann")
-    again.close()
 
 
-def test_go_on_pressed_before_the_pause_took_hold_undoes_it(training_queue, gate, new_run, at_step):
+def test_resume_pressed_before_the_pause_took_hold_undoes_it(
+    training_queue, gate, new_run, at_step
+):
     run = new_run(config=LONG)
     at_step(1, lambda: (training_queue.pause(run), training_queue.resume(run, "ann")))
     gate.opened.set()
@@ -334,8 +368,8 @@ def test_stop_pressed_after_the_last_step_changes_nothing(training_queue, gate, 
     assert run.state == "finished" and run.has_model
 
 
-def test_where_strangers_visit_nobody_goes_on_with_another_s_run(training_queue, paused, gate):
-    hosted = TrainingQueue(gate.load, dataclasses.replace(LAPTOP, hosted=True, max_epochs=1))
+def test_where_strangers_visit_nobody_resumes_another_s_run(new_queue, paused):
+    hosted = new_queue(dataclasses.replace(LAPTOP, hosted=True, max_epochs=1))
     with pytest.raises(UserError, match="somebody else"):
         hosted.resume(paused, "bob")
     with pytest.raises(UserError, match="allows 1 passes"):
@@ -350,29 +384,62 @@ def test_a_run_that_another_program_trains_is_not_put_in_the_queue(training_queu
     assert paused.state == "paused"
 
 
-def test_a_double_click_starts_one_run_while_the_text_is_being_split(training_queue, gate, new_run):
-    began, split, made, started = threading.Event(), threading.Event(), [], []
+def test_a_double_click_starts_one_run_while_the_text_is_being_split(
+    new_queue, studio, gate, request_for, new_run
+):
+    is_splitting, may_go_on, made = threading.Event(), threading.Event(), []
 
-    def create():
-        began.set()
-        assert split.wait(PATIENCE)
-        made.append(new_run())
+    def create(request: RunRequest) -> Run:
+        is_splitting.set()
+        assert may_go_on.wait(PATIENCE)
+        made.append(studio.runs.create(request))
         return made[-1]
 
+    training_queue, started = new_queue(create=create), []
     clicks = [
-        threading.Thread(
-            target=lambda: started.append(training_queue.start(create, "ann", lambda run: True))
-        )
+        threading.Thread(target=lambda: started.append(training_queue.start(request_for())))
         for _ in range(2)
     ]
     for click in clicks:
         click.start()
-    assert began.wait(PATIENCE)
+    assert is_splitting.wait(PATIENCE)
     other = new_run(owner="bob")
     training_queue.submit(other)  # nobody else waits for the splitting
-    split.set()
+    may_go_on.set()
     for click in clicks:
         click.join(PATIENCE)
     gate.opened.set()
     wait_for(training_queue, [other, *started])
     assert len(made) == 1 and started == made * 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"probes": ("Beans need ___.",)},
+        {"probes": ()},
+        {"model": "broken"},
+        {"owner": "bob"},
+        {"config": LONG},
+    ],
+)
+def test_a_start_that_asks_for_something_else_is_another_run(
+    training_queue, gate, request_for, change
+):
+    first = training_queue.start(request_for())
+    assert training_queue.start(request_for()) is first
+    other = training_queue.start(request_for(**change))
+    assert other is not first
+    assert other.job.probes == change.get("probes", PROBES) or change == {"probes": ()}
+
+
+def test_only_linux_threads_get_a_priority_of_their_own(monkeypatch):
+    calls = []
+    monkeypatch.setattr(os, "setpriority", lambda *args: calls.append(args), raising=False)
+    for platform in ("darwin", "win32"):
+        monkeypatch.setattr(sys, "platform", platform)
+        lower_thread_priority()
+    assert calls == [], "there the number of a thread is the id of some process"
+    monkeypatch.setattr(sys, "platform", "linux")
+    lower_thread_priority()
+    assert calls == [(os.PRIO_PROCESS, threading.get_native_id(), 19)]

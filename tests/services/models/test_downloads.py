@@ -12,6 +12,7 @@ from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.model.hub import has_weights
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED, LAPTOP, offering
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 
 NAME = "google-bert/tiny"
@@ -110,7 +111,9 @@ def test_while_a_model_is_on_its_way_its_visitor_is_told_and_everybody_else_is_a
     for ask in (
         studio.models.tokenizer,
         lambda name: studio.models.fill(name, "Sow the ___."),
-        lambda name: studio.preflight.forecast(corpus, name, short, 0.1, 0, "ann"),
+        lambda name: studio.preflight.forecast(
+            RunRequest(corpus=corpus, model=name, config=short, owner="ann")
+        ),
     ):
         with pytest.raises(UserError, match="is being downloaded"):
             ask(NAME)
@@ -125,30 +128,6 @@ def test_while_a_model_is_on_its_way_its_visitor_is_told_and_everybody_else_is_a
     assert answered
     with studio.preflight.measuring_paused():
         pass
-
-
-def test_one_check_a_visitor_and_a_bounded_number_of_all(studio, corpus, monkeypatch):
-    studio.preflight._limits = dataclasses.replace(LAPTOP, max_queue=2)
-    begun, go = threading.Barrier(3), threading.Event()
-    monkeypatch.setattr(
-        studio.preflight, "_measured", lambda *wanted: (begun.wait(PATIENCE), go.wait(PATIENCE))
-    )
-
-    def ask(owner: str) -> None:
-        studio.preflight.forecast(corpus, "starter", TrainConfig(), 0.1, 0, owner)
-
-    threads = [threading.Thread(target=ask, args=(owner,)) for owner in ("ann", "bob")]
-    for thread in threads:
-        thread.start()
-    begun.wait(PATIENCE)
-    with pytest.raises(UserError, match="Another check of yours"):
-        ask("ann")
-    with pytest.raises(UserError, match="Too many checks"):
-        ask("eve")
-    go.set()
-    for thread in threads:
-        thread.join()
-    assert not studio.preflight._asking
 
 
 def test_weights_in_several_files_count_only_when_all_are_there(tmp_path):

@@ -5,10 +5,13 @@ import shutil
 import pytest
 
 from mlm_gui.core.inference.fill import fill
+from mlm_gui.core.model import loading
+from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED, LAPTOP
 from mlm_gui.services.models import models as models_module
 from mlm_gui.services.models.models import Models
+from mlm_gui.services.runs.request import RunRequest
 
 
 @pytest.fixture
@@ -33,9 +36,8 @@ def test_a_run_that_is_not_there_is_refused(studio, name):
 
 
 def test_a_run_without_a_model_is_refused(studio, corpus):
-    from mlm_gui.core.config import TrainConfig
 
-    run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0)
+    run = studio.runs.create(RunRequest(corpus=corpus))
     with pytest.raises(UserError, match="never reached a save"):
         studio.models.resolve(f"run:{run.id}")
 
@@ -103,13 +105,30 @@ def test_a_model_for_training_is_nobody_else_s(studio):
     )
 
 
-def test_only_a_few_models_are_kept(studio, family_folder, monkeypatch):
+def watch(monkeypatch, owner: object, name: str) -> list[str]:
+    """The arguments with which a loader is called from now on."""
+    loaded: list[str] = []
+    load = getattr(owner, name)
+    monkeypatch.setattr(owner, name, lambda place: (loaded.append(str(place)), load(place))[1])
+    return loaded
+
+
+def test_of_the_loaded_models_the_one_unused_longest_goes_first(studio, family_folder, monkeypatch):
     monkeypatch.setattr(models_module, "KEPT_MODELS", 2)
-    for name in ("starter", str(family_folder("bert")), "starter", str(family_folder("roberta"))):
-        studio.models.fill(name, "Sow the ___.")
-    assert list(studio.models._loaded) == ["starter", str(family_folder("roberta"))], (
-        "the one unused longest goes first"
-    )
+    loaded = watch(monkeypatch, MaskedLM, "load")
+    bert, roberta = str(family_folder("bert")), str(family_folder("roberta"))
+    for name in ("starter", bert, "starter", roberta, "starter", bert):
+        studio.models.borrow(name)
+    assert loaded == ["starter", bert, roberta, bert]
+
+
+def test_of_the_tokenizers_the_one_unused_longest_goes_first(studio, family_folder, monkeypatch):
+    monkeypatch.setattr(models_module, "KEPT_TOKENIZERS", 2)
+    loaded = watch(monkeypatch, loading, "load_tokenizer")
+    bert, roberta = str(family_folder("bert")), str(family_folder("roberta"))
+    for name in ("starter", bert, "starter", roberta, "starter", bert):
+        studio.models.tokenizer(name)
+    assert loaded == ["starter", bert, roberta, bert], "the starter is the one used most"
 
 
 def test_a_model_that_was_saved_anew_in_the_same_place_is_loaded_anew(
@@ -128,12 +147,11 @@ def test_a_model_that_was_saved_anew_in_the_same_place_is_loaded_anew(
 
 
 def test_on_a_hosted_server_everyone_sees_only_their_own_runs(studio, corpus, tmp_path):
-    from mlm_gui.core.config import TrainConfig
     from mlm_gui.services.studio import Studio
 
     shared, private = Studio.open(tmp_path / "a", LAPTOP), Studio.open(tmp_path / "b", HOSTED)
     for house, others in ((shared, True), (private, False)):
-        run = house.runs.create(corpus, "starter", TrainConfig(), 0.1, 0, owner="ann")
+        run = house.runs.create(RunRequest(corpus=corpus, owner="ann"))
         assert house.visible(run.id, "ann") is run and house.visible_runs("ann") == [run]
         assert (house.visible(run.id, "bob") is run) is others and bool(
             house.visible_runs("bob")
@@ -141,9 +159,8 @@ def test_on_a_hosted_server_everyone_sees_only_their_own_runs(studio, corpus, tm
 
 
 def test_a_run_whose_model_is_damaged_is_spoken_of_by_its_name(studio, corpus, lm):
-    from mlm_gui.core.config import TrainConfig
 
-    run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0)
+    run = studio.runs.create(RunRequest(corpus=corpus))
     lm.save(run.model_folder)
     for file in ("tokenizer.json", "tokenizer_config.json"):
         (run.model_folder / file).unlink()

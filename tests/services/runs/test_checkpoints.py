@@ -121,7 +121,7 @@ def test_a_checkpoint_of_another_version_is_passed_over(checkpoints):
     path = next(checkpoints.folder.glob("*-6")) / MANIFEST
     manifest = {**json.loads(path.read_text()), "format": 99}
     del manifest["sha256"]
-    path.write_text(json.dumps({**manifest, "sha256": module._digest_of(manifest)}))
+    path.write_text(json.dumps({**manifest, "sha256": module.digest_of(manifest)}))
     found, skipped_checkpoints = checkpoints.newest_whole()
     assert same(found, state(4, 4)) and "another version" in skipped_checkpoints[0]
 
@@ -139,7 +139,7 @@ def test_leftovers_of_a_killed_program_are_not_used_and_are_swept(checkpoints):
     "number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO]
 )
 @pytest.mark.parametrize(
-    "call", ["safetensors.torch.save_file", "mlm_gui.services.runs.checkpoints._sync"]
+    "call", ["safetensors.torch.save_file", "mlm_gui.services.runs.checkpoints.flush_to_disk"]
 )
 def test_a_disk_that_takes_nothing_leaves_the_earlier_checkpoint_and_nothing_half_written(
     checkpoints, monkeypatch, number, call
@@ -172,7 +172,7 @@ def test_too_little_room_is_seen_before_anything_is_written(checkpoints, monkeyp
 def test_what_reads_back_differently_is_not_kept_and_the_older_one_is(checkpoints, monkeypatch):
     checkpoints.write(state(4))
     monkeypatch.setattr(
-        module, "_check_hashes", lambda *_: (_ for _ in ()).throw(module._Damaged("it was changed"))
+        module, "check_hashes", lambda *_: (_ for _ in ()).throw(module.Damaged("it was changed"))
     )
     with pytest.raises(CannotWrite):
         checkpoints.write(state(5))

@@ -11,16 +11,19 @@ from mlm_gui.core.corpus.near_duplicates import num_seen
 from mlm_gui.core.evaluation import report as verdict
 from mlm_gui.core.training.events import Examined, Finished, Saved, Stepped
 from mlm_gui.errors import UserError
+from mlm_gui.services.models.references import name_of_run
 from mlm_gui.services.runs.evaluation import (
     as_record,
     examine_again,
+    learned_by,
     learned_from,
     material_of,
     read_exam,
 )
 from mlm_gui.services.runs.export import export_zip
 from mlm_gui.services.runs.finetune import finetune
-from mlm_gui.services.runs.registry import Run
+from mlm_gui.services.runs.request import RunRequest
+from mlm_gui.services.runs.run import Run
 
 TINY = TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1)
 
@@ -32,13 +35,17 @@ def short_exams():
 
 @pytest.fixture
 def run(studio, corpus) -> Run:
-    return studio.runs.create(corpus, "starter", TINY, 0.1, 0, owner="ann", name="<b>Almanac</b>")
+    return studio.runs.create(
+        RunRequest(corpus=corpus, config=TINY, owner="ann", name="<b>Almanac</b>")
+    )
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, corpus, lm) -> Run:
     """A run that has sat its exam; tests leave it as it is."""
-    run = Run.create(tmp_path_factory.mktemp("examined") / "run", corpus, "starter", TINY, 0.1, 0)
+    run = Run.create(
+        tmp_path_factory.mktemp("examined") / "run", RunRequest(corpus=corpus, config=TINY)
+    )
     for _ in finetune(run, lambda name: lm.copy()):
         pass
     return run
@@ -183,17 +190,45 @@ def test_text_that_was_trained_on_is_found_word_for_word_and_nearly(trained):
     assert num_seen(split.held_out, ()) == 0
 
 
+def test_a_text_that_could_not_be_read_once_is_read_at_the_next_question(trained, tmp_path):
+    """Otherwise the warning that a word may be memory stayed off until the server restarts."""
+    run = Run(shutil.copytree(trained.folder, tmp_path / "run"))
+    away = (run.folder / "corpus.json").rename(tmp_path / "away.json")
+    assert learned_by(run.folder) == ()
+    away.rename(run.folder / "corpus.json")
+    assert learned_by(run.folder) == (run.split().train,)
+
+
+def test_what_a_run_learned_is_read_once_even_where_its_parent_is_gone(
+    studio, corpus, run, monkeypatch
+):
+    child = studio.runs.create(RunRequest(corpus=corpus, model=name_of_run(run.id), config=TINY))
+    shutil.rmtree(run.folder)
+    first = learned_by(child.folder)
+    monkeypatch.setattr(Run, "split", lambda run: pytest.fail("it was read again"))
+    assert learned_by(child.folder) == first and len(first) == 1
+
+
 def test_a_base_that_learned_the_unseen_text_in_an_earlier_run_is_found_out(studio, corpus, run):
-    same, other = (studio.runs.create(corpus, f"run:{run.id}", TINY, 0.1, seed) for seed in (0, 1))
+    same, other = (
+        studio.runs.create(
+            RunRequest(corpus=corpus, model=f"run:{run.id}", config=TINY, split_seed=seed)
+        )
+        for seed in (0, 1)
+    )
     assert material_of(same, corpus.split(0.1, 0)).seen_by_base == 0
     assert material_of(other, corpus.split(0.1, 1)).seen_by_base > 5
     grandchild = studio.runs.create(
-        Corpus.from_text("\n".join(corpus.paragraphs[::-1])), f"run:{same.id}", TINY, 0.1, 0
+        RunRequest(
+            corpus=Corpus.from_text("\n".join(corpus.paragraphs[::-1])),
+            model=f"run:{same.id}",
+            config=TINY,
+        )
     )
     assert material_of(grandchild, grandchild.corpus.split(0.1, 0)).seen_by_base > 5
 
 
 @pytest.mark.parametrize("model", ["run:../../etc", "run:", "/nowhere/model", "model", "starter"])
 def test_odd_parents_are_passed_over(studio, corpus, model):
-    run = studio.runs.create(corpus, model, TINY, 0.1, 0)
+    run = studio.runs.create(RunRequest(corpus=corpus, model=model, config=TINY))
     assert material_of(run, corpus.split(0.1, 0)).seen_by_base == 0

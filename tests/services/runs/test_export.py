@@ -12,6 +12,7 @@ from mlm_gui.services.limits import LAPTOP
 from mlm_gui.services.runs.export import export_zip
 from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.model_card import model_card
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 
 
@@ -24,12 +25,11 @@ def studio(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(studio, corpus, lm):
     run = studio.runs.create(
-        corpus,
-        "starter",
-        TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1),
-        0.1,
-        0,
-        name="../Ångström's <Almanac>/..",
+        RunRequest(
+            corpus=corpus,
+            config=TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1),
+            name="../Ångström's <Almanac>/..",
+        )
     )
     for _ in finetune(run, lambda name: lm.copy()):
         pass
@@ -88,7 +88,7 @@ def test_the_card_holds_the_measured_numbers_and_no_markup_from_names(trained):
 
 
 def test_a_run_without_a_model_has_nothing_to_export(studio, corpus, tmp_path):
-    run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0)
+    run = studio.runs.create(RunRequest(corpus=corpus))
     with pytest.raises(UserError, match="no model to download"):
         export_zip(run, tmp_path)
 

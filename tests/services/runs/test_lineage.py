@@ -1,4 +1,4 @@
-"""A run that others started from keeps its model; and where it is gone all the same, that is said."""
+"""A run that others started from keeps its model; a base that is gone is reported."""
 
 import argparse
 import dataclasses
@@ -7,14 +7,16 @@ import threading
 
 import pytest
 
-from mlm_gui.commands import _asked
+from mlm_gui.cli.train import run_request
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.training.events import Finished, Paused
+from mlm_gui.core.training.events import Finished, Paused, Queued
 from mlm_gui.errors import UserError
-from mlm_gui.services.limits import HOSTED
+from mlm_gui.services.jobs.training_queue import TrainingQueue
+from mlm_gui.services.limits import LAPTOP
 from mlm_gui.services.runs.evaluation import examine_again
 from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.registry import delete
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
 from mlm_gui.ui.tabs.compare.models import pair
 
@@ -23,7 +25,9 @@ SHORT = TrainConfig(epochs=1, max_steps=2, tokens_per_step=64, evaluations=1)
 
 @pytest.fixture
 def parent(studio, corpus, lm) -> Run:
-    run = studio.runs.create(corpus, "starter", SHORT, 0.1, 0, "ann", "the parent")
+    run = studio.runs.create(
+        RunRequest(corpus=corpus, config=SHORT, owner="ann", name="the parent")
+    )
     lm.save(run.model_folder)
     run.append(Paused(1, 1.0))
     return run
@@ -31,7 +35,11 @@ def parent(studio, corpus, lm) -> Run:
 
 @pytest.fixture
 def child(studio, corpus, lm, parent) -> Run:
-    run = studio.runs.create(corpus, f"run:{parent.id}", SHORT, 0.1, 0, "ann", "the child")
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus, model=f"run:{parent.id}", config=SHORT, owner="ann", name="the child"
+        )
+    )
     lm.save(run.model_folder)
     run.append(Finished(2, "done", 1.0))
     return run
@@ -76,12 +84,10 @@ def test_a_run_that_another_one_started_from_is_not_trained_further(
 
 
 def test_no_run_starts_from_one_that_is_being_trained(studio, corpus, parent):
-    parent.append(Finished(1, "stopped", 1.0))
+    parent.append(Queued(1))
     with parent.queue_lock:
-        parent.history().ended = None
-        parent.history().paused = None
         with pytest.raises(UserError, match="is being trained, so its model will change"):
-            studio.runs.create(corpus, f"run:{parent.id}", SHORT, 0.1, 0)
+            studio.runs.create(RunRequest(corpus=corpus, model=f"run:{parent.id}", config=SHORT))
     assert studio.runs.all() == [parent]
 
 
@@ -108,7 +114,9 @@ def test_a_base_that_is_gone_or_damaged_is_said_in_resume_exam_compare_and_lab(
 
 
 def test_a_base_in_a_folder_that_is_gone_is_said_without_asking_the_hub(studio, corpus, tmp_path):
-    run = studio.runs.create(corpus, str(tmp_path / "old" / "model"), SHORT, 0.1, 0)
+    run = studio.runs.create(
+        RunRequest(corpus=corpus, model=str(tmp_path / "old" / "model"), config=SHORT)
+    )
     with pytest.raises(UserError, match="That folder is not there any more") as told:
         list(finetune(run, studio.models.load))
     assert "Hub" not in str(told.value)
@@ -126,19 +134,21 @@ def test_in_a_folder_of_its_own_a_run_knows_its_base_by_its_place(
         out=tmp_path / "x",
         **dict.fromkeys(names),
     )
-    assert _asked(studio, options)[1] == str(parent.model_folder)
+    assert run_request(studio, options).model == str(parent.model_folder)
     options.out = None
-    assert _asked(studio, options)[1] == f"run:{parent.id}"
+    assert run_request(studio, options).model == f"run:{parent.id}"
 
 
 def test_without_room_in_the_queue_a_run_that_was_to_get_more_passes_is_left_as_it_was(
     studio, child, monkeypatch
 ):
-    studio.training_queue._limits = dataclasses.replace(HOSTED, max_queue=0)
+    queue = TrainingQueue(
+        studio.runs.create, studio.models.load, dataclasses.replace(LAPTOP, max_queue=0)
+    )
     written = (child.folder / "events.jsonl").read_bytes()
     monkeypatch.setattr(Run, "checkpoint_step", 2)
     with pytest.raises(UserError, match="Too many runs"):
-        studio.training_queue.train_more(child, 1, "ann")
+        queue.train_more(child, 1, "ann")
     assert (
         (child.folder / "events.jsonl").read_bytes() == written
         and Run(child.folder).job == child.job
@@ -147,16 +157,16 @@ def test_without_room_in_the_queue_a_run_that_was_to_get_more_passes_is_left_as_
 
 
 def test_many_who_look_at_a_run_never_take_each_other_for_one_who_trains(parent):
-    parent.append(Finished(1, "done", 1.0))
+    parent.append(Queued(1))
     (parent.folder / "run.lock").touch()
-    seen: list[bool] = []
+    seen: list[str] = []
 
     def look() -> None:
-        seen.extend(parent._is_locked() for _ in range(300))
+        seen.extend(parent.state for _ in range(300))
 
     threads = [threading.Thread(target=look) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert seen == [False] * 1200
+    assert seen == ["interrupted"] * 1200

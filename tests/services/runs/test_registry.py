@@ -21,7 +21,9 @@ from mlm_gui.core.training.events import (
 )
 from mlm_gui.errors import UserError
 from mlm_gui.services.runs.finetune import finetune
-from mlm_gui.services.runs.registry import Run, Runs, delete
+from mlm_gui.services.runs.registry import Runs, delete
+from mlm_gui.services.runs.request import RunRequest
+from mlm_gui.services.runs.run import Run
 
 TINY = TrainConfig(epochs=1, max_steps=4, tokens_per_step=128, evaluations=2)
 STARTED = Started(10, 1, 1000, 100, 5, 1e-3, "cpu", True)
@@ -34,7 +36,7 @@ def small(corpus) -> Corpus:
 
 @pytest.fixture
 def run(studio, small) -> Run:
-    return studio.runs.create(small, "starter", TINY, 0.2, 0, owner="ann")
+    return studio.runs.create(RunRequest(corpus=small, config=TINY, held_out=0.2, owner="ann"))
 
 
 def load(name: str) -> MaskedLM:
@@ -62,19 +64,19 @@ def test_a_new_run_holds_what_was_asked(studio, run, small):
 
 def test_a_run_is_never_written_over(run, small):
     with pytest.raises(UserError, match="holds a run already"):
-        Run.create(run.folder, small, "starter", TINY, 0.2, 0)
+        Run.create(run.folder, RunRequest(corpus=small, config=TINY, held_out=0.2))
 
 
 def test_a_text_that_cannot_be_split_makes_no_folder(studio):
     with pytest.raises(UserError, match="too small"):
-        studio.runs.create(Corpus.from_text("Beans"), "starter", TINY, 0.2, 0)
-    assert studio.runs.all() == [] and not list(studio.runs.folder.iterdir())
+        studio.runs.create(RunRequest(corpus=Corpus.from_text("Beans"), config=TINY, held_out=0.2))
+    assert studio.runs.all() == [] and not studio.runs.folder.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path, small):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="could not be written"):
-        Run.create(tmp_path / "file" / "run", small, "starter", TINY, 0.2, 0)
+        Run.create(tmp_path / "file" / "run", RunRequest(corpus=small, config=TINY, held_out=0.2))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_events_are_kept_one_json_line_each(run):
     history = Run(run.folder).history()
     assert (history.started, history.evaluations, history.latest, history.saved, history.ended) == (
         events[0],
-        [events[1]],
+        (events[1],),
         events[2],
         events[3],
         events[4],
@@ -230,7 +232,7 @@ def test_an_unreadable_line_is_passed_over(run, studio, line):
 )
 def test_a_corrupt_job_is_listed_as_damaged_and_breaks_nothing(tmp_path, small, spoil):
     home = Runs(tmp_path)
-    good, bad = (home.create(small, "starter", TINY, 0.2, 0) for _ in range(2))
+    good, bad = (home.create(RunRequest(corpus=small, config=TINY, held_out=0.2)) for _ in range(2))
     content = spoil(json.loads((bad.folder / "job.json").read_text(encoding="utf-8")))
     if content is None:
         (bad.folder / "job.json").unlink()
@@ -335,7 +337,7 @@ def test_a_run_is_trained_end_to_end(studio, run):
     assert not run.queue_lock.is_locked and run.has_model
     kept = Run(run.folder).history()
     assert (
-        kept.evaluations == [event for event in events if isinstance(event, Evaluated)]
+        list(kept.evaluations) == [event for event in events if isinstance(event, Evaluated)]
         and kept.num_steps == 4
     )
     hf.AutoModelForMaskedLM.from_pretrained(run.model_folder)
@@ -409,7 +411,7 @@ def test_a_run_that_trains_cannot_be_deleted_and_an_ended_one_can(studio, run):
 
 def test_runs_of_one_text_get_names_of_their_own(studio, corpus):
     names = [
-        studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0, owner, name).job.name
+        studio.runs.create(RunRequest(corpus=corpus, owner=owner, name=name)).job.name
         for owner, name in (("a", ""), ("a", ""), ("a", "mine"), ("b", ""))
     ]
     assert names == [corpus.name, f"{corpus.name} 2", "mine", corpus.name]

@@ -36,6 +36,7 @@ from mlm_gui.services.runs import finetune as runs
 from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.more_passes import continue_for
 from mlm_gui.services.runs.registry import Runs, delete
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
 
 SHORT = TrainConfig(epochs=1, max_steps=6, tokens_per_step=64, evaluations=3, dropout=0.1)
@@ -51,7 +52,9 @@ def text(corpus) -> Corpus:
 def whole(tmp_path_factory, text, family_folder) -> Run:
     """A run that was never broken off."""
     run = Runs(tmp_path_factory.mktemp("whole")).create(
-        text, str(family_folder("bert")), SHORT, 0.2, 0, "ann"
+        RunRequest(
+            corpus=text, model=str(family_folder("bert")), config=SHORT, held_out=0.2, owner="ann"
+        )
     )
     train(run)
     return run
@@ -60,7 +63,11 @@ def whole(tmp_path_factory, text, family_folder) -> Run:
 @pytest.fixture
 def new_run(tmp_path, text, family_folder):
     home = Runs(tmp_path)
-    return lambda config=SHORT: home.create(text, str(family_folder("bert")), config, 0.2, 0, "ann")
+    return lambda config=SHORT: home.create(
+        RunRequest(
+            corpus=text, model=str(family_folder("bert")), config=config, held_out=0.2, owner="ann"
+        )
+    )
 
 
 def train(run: Run, steps: int = 0) -> list:

@@ -12,6 +12,7 @@ from mlm_gui.core.inference.surprisal import surprises
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs.finetune import finetune
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.tabs.compare import joint_and_map as closer_look
 from mlm_gui.ui.tabs.compare import models as pairs
@@ -29,12 +30,11 @@ def hosted(tmp_path_factory, corpus):
     """(studio, Ann's finished run) on a hosted server."""
     studio = Studio.open(tmp_path_factory.mktemp("home"), HOSTED)
     run = studio.runs.create(
-        corpus,
-        "starter",
-        TrainConfig(epochs=1, max_steps=3, tokens_per_step=512, evaluations=1),
-        0.1,
-        0,
-        ANN,
+        RunRequest(
+            corpus=corpus,
+            config=TrainConfig(epochs=1, max_steps=3, tokens_per_step=512, evaluations=1),
+            owner=ANN,
+        )
     )
     list(finetune(run, studio.models.load))
     yield studio, run

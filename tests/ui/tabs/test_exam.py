@@ -1,5 +1,7 @@
 """The exam tab without a browser: what each visitor gets, whatever is sent."""
 
+import threading
+
 import gradio as gr
 import pytest
 
@@ -8,6 +10,7 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.jobs.evaluations import EvaluationJob
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs.finetune import finetune
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.tabs.exam import tab as exam_tab
 from mlm_gui.ui.tabs.exam.values import interval_chart, score_table
@@ -22,13 +25,12 @@ def hosted(tmp_path_factory, corpus, lm):
     """(studio, run of Ann's that has sat its exam) on a server where strangers visit."""
     studio = Studio.open(tmp_path_factory.mktemp("hosted"), HOSTED)
     run = studio.runs.create(
-        corpus,
-        "starter",
-        TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1),
-        0.1,
-        0,
-        owner=ANN,
-        name="=<b>x</b>",
+        RunRequest(
+            corpus=corpus,
+            config=TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1),
+            owner=ANN,
+            name="=<b>x</b>",
+        )
     )
     for _ in finetune(run, lambda name: lm.copy()):
         pass
@@ -147,7 +149,7 @@ def test_an_exam_of_two_models_stays_in_view_until_another_is_chosen(hosted):
 
 def test_a_run_that_trains_is_waited_for(hosted, corpus):
     studio, _ = hosted
-    run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0, owner=ANN)
+    run = studio.runs.create(RunRequest(corpus=corpus, owner=ANN))
     with run.queue_lock:
         shown = exam_tab.choose(studio, ANN, run.id)
         assert shown.verdict["sentence"] == exam_tab.TRAINING and shown.picture["run"] == run.id
@@ -169,10 +171,12 @@ def test_a_damaged_exam_breaks_nothing_and_can_be_sat_again(hosted):
     assert exam_tab.choose(studio, ANN, run.id).scores["rows"]
 
 
-def test_an_exam_that_somebody_else_waits_for_does_not_stay_in_view(hosted, monkeypatch):
+def test_an_exam_that_somebody_else_waits_for_does_not_stay_in_view(hosted):
     studio, run = hosted
-    evaluation_job = EvaluationJob(ANN, "a text")
-    monkeypatch.setitem(studio.evaluation_jobs._errands, evaluation_job.id, evaluation_job)
+    may_end = threading.Event()
+    evaluation_job = studio.evaluation_jobs.start(
+        EvaluationJob(ANN, "a text"), lambda keep_going: may_end.wait(PATIENCE)
+    )
     assert (
         len(exam_tab.look_again(studio, ANN, run.id, None, {"run": evaluation_job.id}))
         == exam_tab.NUM_REFRESHED
@@ -184,12 +188,16 @@ def test_an_exam_that_somebody_else_waits_for_does_not_stay_in_view(hosted, monk
     assert isinstance(
         exam_tab.look_again(studio, BOB, run.id, None, {"run": evaluation_job.id})[0], gr.Dropdown
     )
+    may_end.set()
+    assert evaluation_job.over.wait(PATIENCE)
 
 
 def test_a_deleted_run_takes_its_spreadsheet_along(studio, corpus, lm):
     from mlm_gui.services.runs.registry import delete
 
-    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1, max_steps=1), 0.3, 0)
+    run = studio.runs.create(
+        RunRequest(corpus=corpus, config=TrainConfig(epochs=1, max_steps=1), held_out=0.3)
+    )
     list(finetune(run, lambda name: lm.copy()))
     assert exam_tab.choose(studio, ANN, run.id).scores["rows"]
     assert list((studio.home / "exports").rglob("exam.csv"))

@@ -11,6 +11,7 @@ from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.training.events import Finished, Stepped
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.tabs.masks import tab as masking_tab
 from mlm_gui.ui.tabs.masks.form import BATCH, PARTS, TEXT
@@ -113,7 +114,9 @@ def test_with_whole_words_a_click_marks_all_pieces_of_the_word(studio):
 
 def test_a_batch_is_shown_only_to_those_who_may_see_the_run(tmp_path, corpus):
     studio = Studio.open(tmp_path, HOSTED)
-    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1), 0.1, 0, owner="a" * 32)
+    run = studio.runs.create(
+        RunRequest(corpus=corpus, config=TrainConfig(epochs=1), owner="a" * 32)
+    )
     asked = ASKED._replace(source=BATCH, run_id=run.id, visitor="a" * 32, part="Code")
     assert "batch 1 of" in masking_tab.draw(studio, *asked).tokens["heading"]
     assert str(tmp_path) not in str(masking_tab.draw(studio, *asked).code)
@@ -134,7 +137,7 @@ def test_a_batch_is_shown_only_to_those_who_may_see_the_run(tmp_path, corpus):
 
 
 def test_a_run_as_taught_is_shown_with_its_padding_a_label_everywhere_and_why(studio, corpus):
-    run = studio.runs.create(corpus, "starter", RECIPES["tutorial"], 0.1, 0)
+    run = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["tutorial"]))
     view = masking_tab.draw(studio, *ASKED._replace(source=BATCH, run_id=run.id, part="Code"))
     *tokens, padding = json.loads(view.tokens["tokens"])
     assert padding["text"] == f"+ {512 - len(tokens)} padding" and all(
@@ -176,7 +179,9 @@ def test_quick_clicks_count_each_and_carry_the_number_of_their_turn(studio):
 def test_a_batch_that_is_followed_moves_on_with_its_run_and_one_that_is_not_is_told_when_it_is_done(
     studio, corpus
 ):
-    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1, tokens_per_step=256), 0.1, 0)
+    run = studio.runs.create(
+        RunRequest(corpus=corpus, config=TrainConfig(epochs=1, tokens_per_step=256))
+    )
     asked = ASKED._replace(run_id=run.id, source=BATCH)
     with run.queue_lock:
         clock, upcoming, step, *view = masking_tab.follow(studio, *asked)
@@ -210,7 +215,7 @@ def test_a_batch_that_is_followed_moves_on_with_its_run_and_one_that_is_not_is_t
 def test_a_batch_offers_no_choice_and_without_a_run_nothing_is_offered_to_be_looked_at(
     studio, corpus
 ):
-    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1), 0.1, 0)
+    run = studio.runs.create(RunRequest(corpus=corpus, config=TrainConfig(epochs=1)))
     assert masking_tab.draw(studio, *ASKED._replace(run_id=run.id, source=BATCH)).tokens["fixed"]
     assert not masking_tab.draw(studio, *ASKED).tokens["fixed"]
     for run_id, source, shown in ((run.id, BATCH, True), ("", TEXT, True), ("", BATCH, False)):

@@ -18,11 +18,7 @@ ITS_OWN_BASE = ""
 
 def run_of(studio: Studio, visitor: str, name: object) -> Run | None:
     """The run behind a model's name, when this visitor may see it."""
-    return (
-        studio.visible(name.strip().removeprefix("run:"), visitor)
-        if isinstance(name, str) and name.strip().startswith("run:")
-        else None
-    )
+    return studio.run_named(name, visitor)
 
 
 def pair(

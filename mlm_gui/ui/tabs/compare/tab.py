@@ -12,9 +12,9 @@ from mlm_gui.core.corpus.paragraphs import lengths_of
 from mlm_gui.core.inference.blanks import MAX_BLANKS, MAX_CHARACTERS
 from mlm_gui.core.inference.memorization import SEARCHED_CHARACTERS, is_in_text
 from mlm_gui.errors import UserError
+from mlm_gui.services.models.references import name_of_run, names_run
 from mlm_gui.services.runs.evaluation import learned_by
 from mlm_gui.services.runs.export import export_zip
-from mlm_gui.services.runs.lineage import RUN
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.components.display import cautions
 from mlm_gui.ui.components.interactive import blank_picker, guess_bars
@@ -259,7 +259,7 @@ def refresh(
     studio: Studio, visitor: str, run_id: str, base: str | None, tuned: str | None
 ) -> PlaygroundView:
     """The lists of models. The run that the page looks at is the tuned one as soon as it has a model; else what was, when that is still there, or the newest."""
-    return _lists(studio, visitor, base, (f"{RUN}{run_id}", tuned))
+    return _lists(studio, visitor, base, (name_of_run(run_id), tuned))
 
 
 def look_again(
@@ -284,13 +284,11 @@ def _lists(
     studio: Studio, visitor: str, base: str | None, wanted: tuple[str | None, ...]
 ) -> PlaygroundView:
     choices = model_choices(studio, visitor)
-    runs = [value for _, value in choices if value.startswith(RUN)]
+    runs = [value for _, value in choices if names_run(value)]
 
     def is_there(name: object) -> bool:
         return (
-            isinstance(name, str)
-            and bool(name.strip())
-            and (name in runs or not name.strip().startswith(RUN))
+            isinstance(name, str) and bool(name.strip()) and (name in runs or not names_run(name))
         )
 
     chosen = next(filter(is_there, wanted), runs[0] if runs else None)
@@ -316,7 +314,7 @@ def choose(studio: Studio, visitor: str, tuned: str | None) -> gr.DownloadButton
     run = run_of(studio, visitor, tuned)
     if run is None or not run.has_model:
         return gr.DownloadButton(value=None, interactive=False)
-    return gr.DownloadButton(value=str(export_zip(run, studio.home / "exports")), interactive=True)
+    return gr.DownloadButton(value=str(export_zip(run, studio.exports_folder)), interactive=True)
 
 
 def new_sentence(

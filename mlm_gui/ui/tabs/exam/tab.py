@@ -250,7 +250,7 @@ def evaluate_pair(
 def called_here(studio: Studio, visitor: str, name: str) -> str:
     """How a model is called in a report. Raises UserError when there is none of that name, or it is another visitor's run."""
     name = studio.usable(name, visitor)
-    run = studio.visible(name.removeprefix("run:"), visitor) if name.startswith("run:") else None
+    run = studio.run_named(name, visitor)
     return run_label(run) if run else name
 
 
@@ -372,7 +372,7 @@ def poller(studio: Studio):
         if evaluation_job:
             note = {
                 "waiting": "Waiting for another exam to end …",
-                "sitting": f"{evaluation_job.share:.0%} of the blanks are answered.",
+                "running": f"{evaluation_job.share:.0%} of the blanks are answered.",
             }.get(evaluation_job.state, "")
             return {
                 "cursor": 0,

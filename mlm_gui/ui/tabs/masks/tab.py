@@ -6,7 +6,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from mlm_gui.core import validation
-from mlm_gui.services.runs.registry import Run
+from mlm_gui.services.runs.run import Run
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.component_events import answer_to, clicked
 from mlm_gui.ui.components.display import facts

@@ -8,9 +8,10 @@ import gradio as gr
 
 from mlm_gui.core import validation
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.inference.probes import pinned
 from mlm_gui.errors import UserError
+from mlm_gui.services.models.references import name_of_run
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import LIVE_STATES, Run
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.components.chart import chart
@@ -143,18 +144,8 @@ def model_choices(studio: Studio, visitor: str) -> list[tuple[str, str]]:
     runs = [run for run in studio.visible_runs(visitor) if run.has_model]
     return [
         ("Starter (bundled, offline)", "starter"),
-        *((run_label(run), f"run:{run.id}") for run in runs),
+        *((run_label(run), name_of_run(run.id)) for run in runs),
     ]
-
-
-class RunRequest(NamedTuple):
-    """What a run is to be started with, checked."""
-
-    corpus: Corpus
-    model: str
-    config: TrainConfig
-    held_out: float
-    split_seed: int
 
 
 def run_request(
@@ -165,8 +156,10 @@ def run_request(
     held_out: float,
     split_seed: float,
     settings: tuple,
+    probes: str = "",
 ) -> RunRequest:
     """The page's values, checked. Raises UserError for what cannot be."""
+    owner = check_owner(studio, visitor)
     corpus = studio.texts.get(text_id)
     config = TrainConfig(**dict(zip(CONFIG_FIELDS, settings, strict=True)))
     if config.epochs > studio.limits.max_epochs:
@@ -179,11 +172,14 @@ def run_request(
         most = studio.limits.max_steps
         config = dataclasses.replace(config, max_steps=min(config.max_steps or most, most))
     share = validation.fraction("The held-out share", held_out, 2, 50) / 100
-    model = studio.usable(
-        model, visitor
-    )  # an unknown model, or another visitor's, is refused before a run folder is made
     return RunRequest(
-        corpus, model, config, share, validation.whole("The seed", split_seed, 0, 2**31 - 1)
+        corpus=corpus,
+        model=studio.usable(model, visitor),  # refused before a run folder is made
+        config=config,
+        held_out=share,
+        split_seed=validation.whole("The seed", split_seed, 0, 2**31 - 1),
+        owner=owner,
+        probes=pinned(probes),
     )
 
 
@@ -209,23 +205,11 @@ def start_run(
     *settings: float,
 ) -> TrainingView:
     """Starts a run with the page's settings, or puts it in the queue. A second click while one that is the same is alive changes nothing."""
-    visitor = check_owner(studio, visitor)
-    wanted = run_request(studio, visitor, text_id, model, held_out, split_seed, settings)
-    sentences = pinned(probes)
-    studio.preflight.check_room(wanted.model)
+    request = run_request(studio, visitor, text_id, model, held_out, split_seed, settings, probes)
+    studio.preflight.check_room(request.model)
     with studio.preflight.measuring_paused():
-        run = studio.training_queue.start(
-            lambda: studio.runs.create(*wanted, visitor, probes=sentences),
-            visitor,
-            same=lambda other: (
-                (
-                    other.job.fingerprint,
-                    *(getattr(other.job, name) for name in RunRequest._fields[1:]),
-                )
-                == (wanted.corpus.fingerprint, *wanted[1:])
-            ),
-        )
-    return view_of(studio, run, visitor)
+        run = studio.training_queue.start(request)
+    return view_of(studio, run, request.owner)
 
 
 def begin_check(studio: Studio) -> str:
@@ -244,9 +228,8 @@ def check_first(
 ) -> str:
     """Three real steps on a model of their own, thrown away afterwards: time, memory, disk, and what will happen to the text."""
     try:
-        owner = check_owner(studio, visitor)
-        wanted = run_request(studio, visitor, text_id, model, held_out, split_seed, settings)
-        return forecast_text(studio.preflight.forecast(*wanted, owner))
+        request = run_request(studio, visitor, text_id, model, held_out, split_seed, settings)
+        return forecast_text(studio.preflight.forecast(request))
     except UserError as error:
         return refusal(error)
 

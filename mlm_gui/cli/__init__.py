@@ -1,0 +1,1 @@
+"""The commands of the shell: the same verbs as the page."""
