@@ -16,6 +16,7 @@ from mlm_gui.core.model.libraries import (
     AutoTokenizer,
     transformers_logging,
 )
+from mlm_gui.core.model.weights_file import check_weights
 from mlm_gui.errors import UserError
 
 
@@ -75,6 +76,7 @@ def load_weights(folder: Path, name: str) -> torch.nn.Module:
             "Only the safe format, safetensors, is loaded, and the folder has none.",
             "Convert the model to safetensors, or choose another one.",
         )
+    check_weights(folder, name)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         options = {
