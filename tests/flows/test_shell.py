@@ -1,9 +1,11 @@
 """The shell, as a person or a script calls it: output, exit codes, three sentences, and what survives an interruption."""
 
+import io
 import json
 import os
 import signal
 import socket
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -267,3 +269,117 @@ def test_a_bad_text_is_refused_and_no_run_is_left_behind(shell, tmp_path, name, 
     assert process.returncode == 2
     assert len(process.stderr.strip().splitlines()) == 3
     assert lines(shell("runs", "--json")) == []
+
+
+# ---- homes, ports and files that the system refuses
+
+
+def assert_refused(process: Finished, *said: str) -> None:
+    """Exit status 2 and three sentences."""
+    assert (process.returncode, process.stdout) == (2, "")
+    assert len(process.stderr.strip().splitlines()) == 3, process.stderr
+    for words in said:
+        assert words in process.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["runs"],
+        ["exam", "run:0"],
+        ["fill", "a ___"],
+        ["mask", "a word"],
+        ["text", BOOK],
+        ["train", BOOK, *QUICK],
+        ["app", "--port", "0"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_home_that_is_a_file_is_refused_by_every_command(shell, tmp_path, arguments):
+    (tmp_path / "home").write_text("a file")
+    assert_refused(shell(*arguments), f"{tmp_path / 'home'} cannot be used", "--home")
+
+
+@pytest.mark.parametrize("arguments", [["train", BOOK, *QUICK], ["app", "--port", "0"]])
+def test_a_home_that_takes_nothing_is_refused_in_three_sentences(
+    shell, tmp_path, monkeypatch, arguments
+):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert_refused(shell(*arguments), "Permission denied")
+
+
+def test_an_error_of_the_system_that_nobody_foresaw_is_three_sentences_too(shell, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(5, "Input/output error", "/some/place")
+
+    monkeypatch.setattr("mlm_gui.services.runs.registry.Runs.all", refuse)
+    assert_refused(shell("runs"), "Input/output error", "/some/place")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["runs"], ["fill", "a ___"], ["mask", "a word"], ["text", BOOK]]
+)
+def test_what_only_reads_makes_no_home(shell, tmp_path, arguments):
+    assert shell(*arguments).returncode == 0
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("port", ["80000", "-1", "web"])
+def test_a_number_that_is_no_port_is_refused(shell, port):
+    assert_refused(shell("app", f"--port={port}"), "--port")
+
+
+@pytest.mark.parametrize("option", ["--model", "--against"])
+def test_a_model_without_a_name_is_refused(shell, option):
+    assert_refused(shell("fill", "a ___", option, ""), "No model is chosen")
+
+
+def test_standard_input_is_read_like_a_file(shell, monkeypatch):
+    content = Path(BOOK).read_bytes()
+    (from_file,) = lines(shell("text", BOOK, "--json"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    (from_input,) = lines(shell("text", "-", "--json"))
+    assert from_input == from_file
+
+
+def test_an_empty_standard_input_is_refused(shell, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    assert_refused(shell("text", "-"), "standard input")
+
+
+@pytest.fixture
+def bad_files(tmp_path) -> list[str]:
+    """A picture, an empty file and one that is not there."""
+    contents = {"picture.txt": bytes(range(256)) * 9, "empty.txt": b""}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    return [str(tmp_path / name) for name in (*contents, "missing.txt")]
+
+
+def test_good_files_are_trained_on_and_every_bad_one_is_named(shell, bad_files):
+    process = shell("train", bad_files[0], BOOK, *bad_files[1:], "--max-steps", "1", "--json")
+    assert process.returncode == 0
+    assert lines(process)[-1]["event"] == "finished"
+    refusals = process.stderr.strip().splitlines()
+    assert len(refusals) == len(bad_files)
+    assert all(Path(file).name in line for file, line in zip(bad_files, refusals, strict=True))
+    assert all(refusal.startswith("Refused: ") for refusal in refusals)
+
+
+def test_where_all_files_are_bad_every_one_is_named(shell, bad_files):
+    for command in ("text", "train"):
+        assert_refused(shell(command, *bad_files), "picture.txt", "empty.txt", "missing.txt")
+
+
+def test_one_unreadable_run_is_shown_and_the_rest_listed(shell, tmp_path):
+    assert shell("train", BOOK, "--max-steps", "1", "--json").returncode == 0
+    damaged = tmp_path / "home" / "runs" / ("0" * 32)
+    damaged.mkdir()
+    (damaged / "job.json").write_text("[" * 100_000)
+    process = shell("runs")
+    assert process.returncode == 0
+    assert "finished" in process.stdout and "unreadable" in process.stdout
+    assert "job.json is damaged" in process.stdout

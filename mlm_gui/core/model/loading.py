@@ -20,6 +20,7 @@ from mlm_gui.core.model.libraries import (
     transformers_logging,
 )
 from mlm_gui.core.tokenizer import Tokenizer
+from mlm_gui.core.model.weights_file import check_weights
 from mlm_gui.errors import UserError
 
 _SHOWN_CHARACTERS = 200
@@ -88,6 +89,7 @@ def load_weights(folder: Path, name: str) -> PreTrainedModel:
             "Only the safe format, safetensors, is loaded, and the folder has none.",
             "Convert the model to safetensors, or choose another one.",
         )
+    check_weights(folder, name)
     try:
         model, wrong = _read_model(folder)
     except Exception as error:  # transformers raises many kinds for an unusable model

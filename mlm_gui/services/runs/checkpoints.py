@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -34,6 +35,7 @@ NAMES_OF_FORMAT_1 = {
 TENSORS, NUMBERS, MANIFEST = "state.safetensors", "numbers.json", "manifest.json"
 PARTIAL = ".partial"
 """End of a folder's name while it is being written."""
+_NAME = re.compile(r"\d+-step-\d+")
 SPARE_BYTES = 4 * 2**20
 """Room that a checkpoint leaves on the disk, for the events and the end of the run."""
 BLOCK_BYTES = 2**20
@@ -155,11 +157,11 @@ class Checkpoints:
             )
 
     def _newest_first(self) -> list[Path]:
-        found = [
-            folder
-            for folder in self.folder.glob("*-step-*")
-            if folder.name.partition("-")[0].isdigit() and folder.suffix != PARTIAL
-        ]
+        try:
+            folders = list(self.folder.iterdir())
+        except OSError:  # no checkpoint yet, or a folder that cannot be looked into
+            return []
+        found = [folder for folder in folders if _NAME.fullmatch(folder.name)]
         return sorted(found, key=_serial_of, reverse=True)
 
     def _sweep(self) -> None:
@@ -196,7 +198,7 @@ def read_manifest(folder: Path) -> Manifest:
         digest = record.pop("sha256")
     except OSError:
         raise Damaged(f"its {MANIFEST} is missing") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Damaged(f"its {MANIFEST} is damaged") from None
     if digest != digest_of(record):
         raise Damaged(f"its {MANIFEST} is damaged")
@@ -265,7 +267,7 @@ def _read(folder: Path) -> State:
         numbers = json.loads((folder / NUMBERS).read_text(encoding="utf-8"))
         renamed = {NAMES_OF_FORMAT_1.get(name, name): number for name, number in numbers.items()}
         return State(load_file(folder / TENSORS), renamed)
-    except (OSError, ValueError, AttributeError, SafetensorError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError, SafetensorError) as error:
         raise Damaged(f"it cannot be read ({type(error).__name__})") from error
 
 

@@ -73,7 +73,13 @@ def _recorded(path: Path, source: _Source) -> NDArray[np.bool_] | None:
         bits = base64.b64decode(record["unseen"])
         is_of_source = {name: record[name] for name in source} == source
         is_whole = record["sha256"] == hashlib.sha256(bits).hexdigest()
-    except (OSError, ValueError, TypeError, KeyError):  # it can be drawn again, whatever it was
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        RecursionError,
+    ):  # it can be drawn again, whatever it was
         return None
     if not is_of_source or not is_whole:
         return None

@@ -87,7 +87,7 @@ def read_job(folder: Path) -> tuple[Job | None, str]:
         job = Job(**_under_present_names(record), config=config)
     except OSError:
         return None, "Its job.json is missing or cannot be read."
-    except (ValueError, TypeError, KeyError, AttributeError, UserError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, UserError):
         return None, "Its job.json is damaged."
     texts = (job.name, job.model, job.corpus_name, job.fingerprint, job.owner, job.created)
     if not all(isinstance(value, str) for value in texts):

@@ -11,7 +11,7 @@ from mlm_gui.services.runs.evaluation import forget_learned
 from mlm_gui.services.runs.lineage import check_may_go
 from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import LIVE_STATES, Run
-from mlm_gui.services.storage.files import ID, exports_folder, new_id
+from mlm_gui.services.storage.files import ID, exports_folder, home_error, new_id
 
 
 class Runs:
@@ -68,11 +68,13 @@ class Runs:
         return known
 
     def all(self) -> list[Run]:
-        """Newest first."""
+        """Newest first. Raises UserError when the home folder cannot be read."""
         try:
             names = [folder.name for folder in self.folder.iterdir()]
         except FileNotFoundError:  # nothing was written in this home folder yet
             names = []
+        except OSError as error:
+            raise home_error(self.folder.parent, error) from error
         for gone in self._known.keys() - set(names):
             del self._known[gone]
         found = [run for run in map(self.find, names) if run]

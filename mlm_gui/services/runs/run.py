@@ -25,13 +25,22 @@ from mlm_gui.services.runs.job import Job, read_job
 from mlm_gui.services.runs.lineage import check_may_change
 from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.snapshot import RunSnapshot, state_of
-from mlm_gui.services.storage.files import bytes_in
+from mlm_gui.services.storage.files import bytes_in, is_readable_file
 from mlm_gui.services.storage.texts import UNREADABLE, read_corpus, write_corpus
 
 LIVE_STATES = ("queued", "running")
 """A run in one of these waits, trains or is examined."""
 RESUMABLE_STATES = ("paused", "interrupted", "stopped", "failed")
 """A run in one of these resumes from its newest whole checkpoint, or starts over without one."""
+UNREADABLE_LINE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    ZeroDivisionError,
+    RecursionError,
+)
+"""What a line of events.jsonl may raise that holds something else than the next event."""
 HOLD_SECONDS = 0.5
 """How long `Run.hold` waits: another program that looks at the state locks it for a moment."""
 
@@ -159,7 +168,7 @@ class Run:
                 try:
                     event = events.from_record(json.loads(line))
                     self._history = self._history.after(event)
-                except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError):
+                except UNREADABLE_LINE:
                     self._num_unreadable += bool(line)
             return self._history
 
@@ -176,7 +185,7 @@ class Run:
     @property
     def has_model(self) -> bool:
         """True when there is a model to use, and the record of where it comes from."""
-        return self.job is not None and (self.model_folder / "config.json").is_file()
+        return self.job is not None and is_readable_file(self.model_folder / "config.json")
 
     @property
     def state(self) -> str:
@@ -212,7 +221,7 @@ class Run:
 
     def _findings(self, history: History, damage: str, checkpoint_step: int) -> tuple[str, ...]:
         found = [damage] if damage else []
-        if not damage and not (self.folder / "corpus.json").is_file():
+        if not damage and not is_readable_file(self.folder / "corpus.json"):
             found.append("Its text, corpus.json, is missing: it cannot be trained further.")
         if self._num_unreadable:
             found.append(
@@ -220,7 +229,7 @@ class Run:
                 "the chart goes on without them."
             )
         found += history.skipped_checkpoints
-        if damage and (self.model_folder / "config.json").is_file():
+        if damage and is_readable_file(self.model_folder / "config.json"):
             found.append(
                 "Its model is there: the folder model/ in the run's folder can be copied and used."
             )
@@ -279,7 +288,7 @@ class Run:
     def _is_locked(self) -> bool:
         if self.queue_lock.is_locked:
             return True
-        if not (self.folder / "run.lock").exists():
+        if not is_readable_file(self.folder / "run.lock"):
             return False
         lock = FileLock(self.folder / "run.lock", thread_local=False)
         with self._looking:  # two who look at once would each take the other for a trainer

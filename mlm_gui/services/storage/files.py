@@ -79,6 +79,14 @@ def put_whole(path: Path, make: Callable[[Path], object]) -> None:
         aside.unlink(missing_ok=True)  # it is still there only when the disk refused
 
 
+def is_readable_file(path: Path) -> bool:
+    """True for a file that can be looked at; False where the system refuses even that."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def bytes_in(folder: Path) -> int:
     """Bytes of all files under a folder. A file that goes meanwhile counts nothing."""
     total = 0

@@ -33,7 +33,7 @@ FORGOTTEN = (
     "or its files on the disk are damaged."
 )
 """Why a text is not there any more."""
-UNREADABLE = (OSError, ValueError, TypeError, KeyError)
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, RecursionError)
 """What reading a missing or damaged text raises."""
 
 
@@ -150,8 +150,18 @@ class Texts:
         names: Iterable[str] | None = None,
         refused: list[tuple[str, UserError]] | None = None,
     ) -> Corpus:
-        """Like `Corpus.from_files`. A long text goes to this disk, so that keeping it is cheap."""
-        return Corpus.from_files(files, names, self.folder, refused)
+        """Like `Corpus.from_files`. A long text goes to this disk, so that keeping it is cheap.
+
+        refused: takes name and error of each bad file; the good ones are kept. Raises UserError
+        that names every bad file when all of them are bad.
+        """
+        try:
+            return Corpus.from_files(files, names, self.folder, refused)
+        except UserError as error:
+            if refused is None or len(refused) < 2:
+                raise
+            reasons = " ".join(f"{error.what} {error.why}" for _, error in refused)
+            raise UserError("None of the files was read.", reasons, refused[0][1].do) from error
 
     def add(self, corpus: Corpus) -> str:
         """Keeps the text and returns its id.

@@ -13,6 +13,10 @@ from mlm_gui.services.models import models as models_module
 from mlm_gui.services.models.models import Models
 from mlm_gui.services.runs.request import RunRequest
 
+LFS_POINTER = (
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 440449768\n"
+)
+
 
 @pytest.fixture
 def hosted(studio):
@@ -172,3 +176,40 @@ def test_a_run_whose_model_is_damaged_is_spoken_of_by_its_name(studio, corpus, l
         with pytest.raises(UserError) as caught:
             ask(f"run:{run.id}")
         assert str(studio.home) not in str(caught.value) and run.id in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda content: content[: len(content) // 2], "is cut off"),
+        (lambda content: content[:20], "is cut off"),
+        (lambda content: b"", "is cut off"),
+        (lambda content: LFS_POINTER, "only a pointer of Git LFS"),
+    ],
+    ids=["half", "header", "empty", "pointer"],
+)
+def test_weights_that_did_not_arrive_whole_are_named_as_such(
+    studio, family_folder, tmp_path, spoil, said
+):
+    folder = shutil.copytree(family_folder("bert"), tmp_path / "model")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(spoil(weights.read_bytes()))
+    with pytest.raises(UserError, match=said) as refusal:
+        studio.models.load(str(folder))
+    assert "again" in refusal.value.do
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html><title>Sign in</title>", "is no safetensors file"),
+        ((2).to_bytes(8, "little") + b"[]" + b"x" * 99, "The library said"),
+    ],
+)
+def test_a_weights_file_that_holds_something_else_is_refused(
+    studio, family_folder, tmp_path, content, said
+):
+    folder = shutil.copytree(family_folder("bert"), tmp_path / "model")
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        studio.models.load(str(folder))

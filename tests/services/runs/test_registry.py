@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import transformers as hf
@@ -24,6 +25,7 @@ from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.registry import Runs, delete
 from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
+from mlm_gui.services.runs.summary import RunSummaries
 
 TINY = TrainConfig(epochs=1, max_steps=4, tokens_per_step=128, evaluations=2)
 STARTED = Started(10, 1, 1000, 100, 5, 1e-3, "cpu", True)
@@ -173,6 +175,7 @@ def test_a_line_that_a_crash_cut_off_costs_only_itself(run):
         b'{"event": "saved"}',
         b'{"event": []}',
         b"\xff\xfe\x00",
+        b"[" * 100_000,
         b'{"event": "stepped", "step": 1, "epoch": 1, "loss": null, "learning_rate": 1, "tokens_per_second": 1, "seconds": 1}',
     ],
 )
@@ -212,6 +215,7 @@ def test_an_unreadable_line_is_passed_over(run, studio, line):
         lambda record: json.dumps({**record, "created": 5}),
         lambda record: json.dumps({**record, "created": None}),
         lambda record: json.dumps({**record, "name": ["x"]}),
+        lambda record: "[" * 100_000,
     ],
     ids=[
         "gone",
@@ -228,6 +232,7 @@ def test_an_unreadable_line_is_passed_over(run, studio, line):
         "created number",
         "created null",
         "name list",
+        "deeply nested",
     ],
 )
 def test_a_corrupt_job_is_listed_as_damaged_and_breaks_nothing(tmp_path, small, spoil):
@@ -245,6 +250,31 @@ def test_a_corrupt_job_is_listed_as_damaged_and_breaks_nothing(tmp_path, small, 
     }
     with pytest.raises(UserError, match="damaged"):
         list(finetune(fresh.find(bad.id), load))
+
+
+def test_a_run_folder_that_the_system_does_not_show_is_listed_as_damaged(
+    tmp_path, small, monkeypatch
+):
+    home = Runs(tmp_path)
+    request = RunRequest(corpus=small, config=TINY, held_out=0.2)
+    good, bad = home.create(request), home.create(request)
+
+    def refusing(method):
+        def refuse(path: Path, *args, **options):
+            if bad.folder in path.parents:
+                raise PermissionError(13, "Permission denied", str(path))
+            return method(path, *args, **options)
+
+        return refuse
+
+    for name in ("open", "read_text", "stat"):
+        monkeypatch.setattr(Path, name, refusing(getattr(Path, name)))
+    found = {run.id: run.snapshot() for run in Runs(tmp_path).all()}
+    assert found[good.id].state == "interrupted"
+    assert (found[bad.id].state, found[bad.id].has_model) == ("damaged", False)
+    assert found[bad.id].findings == ("Its job.json is missing or cannot be read.",)
+    line = RunSummaries().line(Runs(tmp_path).find(bad.id))
+    assert (line.name, line.why) == ("damaged run", "Its job.json is missing or cannot be read.")
 
 
 def test_strange_things_in_the_runs_folder_are_passed_over(studio, run):
