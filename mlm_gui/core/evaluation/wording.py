@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlm_gui.core.evaluation.outcomes import BETTER, SAME, WORSE
+from mlm_gui.core.formatting import describe_duration
 
 if TYPE_CHECKING:
     from mlm_gui.core.evaluation.paired import PairedResult
@@ -66,10 +67,3 @@ def digits_of(number: float) -> int:
 def signed(number: float, digits: int = 2) -> str:
     """A number with + or a real minus sign in front, and zero as plain 0."""
     return "0" if number == 0 else f"{'−' if number < 0 else '+'}{abs(number):.{digits}f}"
-
-
-def describe_duration(seconds: float) -> str:
-    """A duration in words: 24 -> "24 seconds", 100 -> "1.7 minutes"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} {'second' if round(seconds) <= 1 else 'seconds'}"
-    return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -16,6 +16,7 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
+from mlm_gui.core.formatting import format_bytes
 from mlm_gui.core.model.hub import ELSEWHERE, SMALL_FILES, WEIGHTS
 from mlm_gui.errors import UserError
 
@@ -108,11 +109,6 @@ def check_size(name: str, max_bytes: int) -> None:
             f"It has {format_bytes(size)} and only {format_bytes(free)} of the disk are free, of which {format_bytes(RESERVED_BYTES)} are left for runs.",
             "Make room, then try again.",
         )
-
-
-def format_bytes(count: int) -> str:
-    """2_500_000_000 -> "2.5 GB"."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
 
 
 if __name__ == "__main__":
