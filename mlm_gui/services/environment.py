@@ -4,10 +4,17 @@ import contextlib
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 
-def prepare() -> None:
-    """Call before gradio or torch is imported; what the person has set already stays."""
+def prepare(home: Path | None = None) -> None:
+    """Call before gradio or torch is imported; what the person has set already stays.
+
+    home: the folder that keeps the page's uploads. Without it Gradio takes a folder that all users
+    of the machine share, and cannot write into one that belongs to somebody else.
+    """
+    if home is not None:
+        os.environ.setdefault("GRADIO_TEMP_DIR", str(home.absolute() / "uploads"))
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # no look-ups from the server
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # OpenMP's waiting threads sleep instead of spinning: a fifth slower on an idle machine, but not three times slower on a busy one
