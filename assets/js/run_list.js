@@ -46,6 +46,7 @@ const render = () => {
 // Numbers are drawn where they stand; another run, or another state of one, is news for the whole tab.
 const states = rows => rows.map(row => row.id + ' ' + row.state).join();
 const start = keepAsking(() => live, asked => server.poll({visitor: asked.visitor}), answer => {
+  if (answer === null) return false;
   if (states(answer.rows) !== states(drawn)) trigger('changed', {});
   else draw(answer.rows, (props.value || {}).head || []);
   return answer.is_alive || RESTING_MS;

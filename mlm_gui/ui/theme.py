@@ -1,4 +1,4 @@
-"""The look: a gradio theme in our colours, the stylesheet beside it, and where the components' scripts lie."""
+"""The look: a Gradio theme in our colours, the stylesheet, and the components' scripts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "mon
 
 
 def theme() -> gr.themes.Base:
-    """Gradio's own controls in the colours of `style.css`; its variables follow the theme, so each value is said once."""
+    """Gradio's own controls in the colours of `style.css`.
+
+    Its variables follow the theme, so that each value is written once.
+    """
     look = gr.themes.Base(
         font=SANS,
         font_mono=MONO,

@@ -39,10 +39,10 @@ def test_a_run_ends_with_a_verdict_on_the_exam_tab(page, served, held):
 
     first = sentence.inner_text()
     with served[1].evaluation_jobs._turn:  # another exam is under way
-        page.click("#exam-sit")
+        page.click("#exam-start")
         expect(page.locator("#exam-cancel")).to_be_enabled()
         expect(page.locator("#exam-chart .note")).to_contain_text("Waiting for another exam to end")
-    expect(page.locator("#exam-sit")).to_have_text("Sit the exam again")
+    expect(page.locator("#exam-start")).to_have_text("Run the exam again")
     expect(sentence).to_have_text(first)
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function("document.documentElement.scrollWidth <= 390")
@@ -53,5 +53,5 @@ def test_a_run_ends_with_a_verdict_on_the_exam_tab(page, served, held):
         "#exam-text textarea",
         "Leave the pods on the vine until they rattle, <b>then</b> shell them in the dry.",
     )
-    page.click("#exam-sit-other")
+    page.click("#exam-start-other")
     expect(sentence).to_contain_text("No verdict: only 1 different paragraph is unseen")

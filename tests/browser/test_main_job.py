@@ -34,7 +34,7 @@ def test_a_person_teaches_the_starter_a_text_and_takes_the_model_away(page, serv
     held.set()
     page.wait_for_function(f"{POINTS} === 24")
     expect(page.locator("#train-chart .note")).to_contain_text("Finished", timeout=60_000)
-    expect(page.locator("#train-lapse tbody tr")).to_have_count(2)
+    expect(page.locator("#train-timeline tbody tr")).to_have_count(2)
     assert served[1].runs.all()[0].state == "finished"
 
     page.click("#tab-compare-button")

@@ -16,7 +16,7 @@ from mlm_gui.core.config import TrainConfig
 from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
-from mlm_gui.ui.tabs.train import tab as training_tab
+from mlm_gui.ui.tabs.train import controls as train_controls
 
 PLOT = "document.querySelector('#train-chart .js-plotly-plot')"
 STEPS = f"{PLOT}?.data?.[0]?.x ?? []"
@@ -47,12 +47,12 @@ def test_pause_takes_one_step_and_goes_on_and_zoom_stays(page, held):
     page.click("#train-pause")
     expect(page.locator("#train-pause")).to_have_text("Pausing …")
     held.set()
-    expect(page.locator("#train-go-on")).to_be_enabled()
+    expect(page.locator("#train-resume")).to_be_enabled()
     expect(page.locator("#train-pause")).to_be_disabled()
     expect(page.locator("#train-chart .note")).to_contain_text("Paused at step 5")
     page.click("#train-one-step")
     expect(page.locator("#train-chart .note")).to_contain_text("Paused at step 6")
-    page.click("#train-go-on")
+    page.click("#train-resume")
     page.wait_for_function(f"({STEPS}).at(-1) > 7")
     assert page.evaluate(f"{PLOT}.layout.xaxis.range") == [1, 7]
     page.click("#train-stop")
@@ -88,7 +88,7 @@ def test_news_of_one_run_that_come_late_do_not_cover_the_run_started_meanwhile(
         studio.runs.all()[0],
         threading.Event(),
         [],
-        training_tab.view_of,
+        train_controls.view_of,
     )
 
     def late(studio, run, visitor=""):
@@ -98,7 +98,7 @@ def test_news_of_one_run_that_come_late_do_not_cover_the_run_started_meanwhile(
         return view_of(studio, run, visitor)
 
     page.click("#train-pause")
-    monkeypatch.setattr(training_tab, "view_of", late)
+    monkeypatch.setattr(train_controls, "view_of", late)
     held.set()
     expect(page.locator("#pill")).to_contain_text("paused")
     wait_until(page, lambda: first in looks)
@@ -305,20 +305,20 @@ def test_a_killed_server_s_run_goes_on_with_one_click_in_the_page_that_stayed_op
     page.wait_for_function(f"{POINTS} >= 2")
     (run,) = Studio.open(server.home, LAPTOP).runs.all()
     page.click("#train-pause")  # a checkpoint, at a known step
-    expect(page.locator("#train-go-on")).to_be_enabled()
-    page.click("#train-go-on")
+    expect(page.locator("#train-resume")).to_be_enabled()
+    page.click("#train-resume")
     page.wait_for_function(f"({STEPS}).at(-1) > {run.checkpoint_step + 1}")
     server.kill()
     expect(page.locator("#train-chart .note")).to_contain_text("Connection lost")
     server.start()
     # Gradio may load the page anew once it finds the server again: Train is opened again then. The page asks after 15 seconds at most, and the server has just begun.
-    expect(page.locator("#train-go-on")).to_contain_text("from step", timeout=90_000)
+    expect(page.locator("#train-resume")).to_contain_text("from step", timeout=90_000)
     expect(page.locator("#train-chart .note")).to_contain_text(
         f"safe up to step {run.checkpoint_step:,}"
     )
-    expect(page.locator("#train-go-on")).to_have_text(f"Go on from step {run.checkpoint_step:,}")
+    expect(page.locator("#train-resume")).to_have_text(f"Resume from step {run.checkpoint_step:,}")
     broken_off = run.history().num_steps
-    page.click("#train-go-on")
+    page.click("#train-resume")
     page.wait_for_function(f"({STEPS}).at(-1) > {broken_off + 1}")
     page.click("#train-stop")
     expect(page.locator("#train-chart .note")).to_contain_text("Stopped")

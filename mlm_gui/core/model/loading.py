@@ -19,8 +19,8 @@ from mlm_gui.core.model.libraries import (
     PreTrainedModel,
     transformers_logging,
 )
-from mlm_gui.core.tokenizer import Tokenizer
 from mlm_gui.core.model.weights_file import check_weights
+from mlm_gui.core.tokenizer import Tokenizer
 from mlm_gui.errors import UserError
 
 _SHOWN_CHARACTERS = 200
