@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlm_gui.core.evaluation.outcomes import BETTER, SAME, WORSE
+from mlm_gui.core.formatting import describe_duration
 
 if TYPE_CHECKING:
     from mlm_gui.core.evaluation.paired import PairedResult
@@ -79,13 +80,3 @@ def signed(number: float, digits: int = 2) -> str:
         return "0"
     sign = "−" if number < 0 else "+"
     return f"{sign}{abs(number):.{digits}f}"
-
-
-def describe_duration(seconds: float) -> str:
-    """A duration in words: 24 -> "24 seconds", 100 -> "1.7 minutes"."""
-    if seconds < 90:
-        unit = "second" if round(seconds) <= 1 else "seconds"
-        return f"{max(1, round(seconds))} {unit}"
-    if seconds < 5400:
-        return f"{seconds / 60:.1f} minutes"
-    return f"{seconds / 3600:.1f} hours"

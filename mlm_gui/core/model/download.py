@@ -18,6 +18,7 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
+from mlm_gui.core.formatting import format_bytes
 from mlm_gui.core.model.hub import ELSEWHERE, SMALL_FILES, WEIGHTS
 from mlm_gui.errors import UserError
 
@@ -120,11 +121,6 @@ def _file_sizes(name: str) -> dict[str, int]:
         if "/" not in file.rfilename
         and any(fnmatch.fnmatchcase(file.rfilename, pattern) for pattern in SMALL_FILES + WEIGHTS)
     }
-
-
-def format_bytes(count: int) -> str:
-    """2_500_000_000 -> "2.5 GB"."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
 
 
 if __name__ == "__main__":

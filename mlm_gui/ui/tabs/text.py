@@ -148,7 +148,7 @@ def build(studio: Studio, session: Session) -> TextTab:
 
 def announce(studio: Studio, files: list[str] | None) -> object:
     """What is being read, and about how long it takes, when that is worth a word."""
-    from mlm_gui.core.evaluation.wording import describe_duration
+    from mlm_gui.core.formatting import describe_duration
 
     if not files or len(files) > studio.limits.max_files:
         return gr.skip()  # refused at once

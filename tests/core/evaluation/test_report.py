@@ -26,7 +26,6 @@ from mlm_gui.core.evaluation.report import (
     evaluate_both,
     general_paragraphs,
 )
-from mlm_gui.core.evaluation.wording import describe_duration
 from mlm_gui.core.masking.policy import EVALUATION_POLICY, IGNORED, Fate
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training.loop import train
@@ -214,11 +213,3 @@ def test_the_general_text_is_varied_and_long_enough_to_measure_forgetting():
     paragraphs = general_paragraphs()
     words = " ".join(paragraphs).split()
     assert len(paragraphs) >= 40 and len(words) >= 2000 and len(set(words)) > 900
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0.2, "1 second"), (24, "24 seconds"), (100, "1.7 minutes"), (7200, "2.0 hours")],
-)
-def test_durations_are_written_in_words(seconds, said):
-    assert describe_duration(seconds) == said
