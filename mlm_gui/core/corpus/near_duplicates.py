@@ -22,7 +22,7 @@ Broder 1997, "On the resemblance and containment of documents".
 """
 CHARACTERS_AT_ONCE = 100_000
 """Characters turned into hashes together."""
-MOST_STANDING = 20
+MOST_COMPARED = 20
 """A shingle in more paragraphs than this is compared with the first of them only."""
 PAIRS_AT_ONCE = 200_000
 _CHARACTERS_PER_WORD = 6
@@ -152,7 +152,7 @@ def _near_pairs(surveyed: Survey, first: np.ndarray) -> Iterator[np.ndarray]:
     position[order] = np.arange(len(order))
     start = 0
     while start < len(shingles):
-        last = min(start + PAIRS_AT_ONCE // MOST_STANDING, len(owners)) - 1
+        last = min(start + PAIRS_AT_ONCE // MOST_COMPARED, len(owners)) - 1
         end = int(np.searchsorted(owners, owners[last], "right"))  # whole paragraphs at a time
         starts = np.searchsorted(sorted_shingles, shingles[start:end])
         pairs, num_shared = _counted(sorted_owners, starts, position[start:end], owners[start:end])
@@ -167,10 +167,10 @@ def _counted(
     """Pairs of paragraphs, int64 [P, 2], and how many shingles each pair shares, int64 [P].
 
     Shingle i of paragraph owners[i] is also in the paragraphs others[starts[i]:stops[i]], of
-    which the first MOST_STANDING count. Two shingles of paragraph 5 with others [2, 3] and [3]
+    which the first MOST_COMPARED count. Two shingles of paragraph 5 with others [2, 3] and [3]
     give the pairs [[2, 5], [3, 5]] and the counts [1, 2].
     """
-    num_others = np.minimum(stops - starts, MOST_STANDING)
+    num_others = np.minimum(stops - starts, MOST_COMPARED)
     num_before = np.cumsum(num_others) - num_others
     indices = np.repeat(starts - num_before, num_others) + np.arange(num_others.sum())
     keys = others[indices] * _PAIR_BASE + np.repeat(owners, num_others)

@@ -9,7 +9,7 @@ import pytest
 from mlm_gui.core.corpus import near_duplicates as duplicates
 from mlm_gui.core.corpus.near_duplicates import (
     LIKENESS,
-    MOST_STANDING,
+    MOST_COMPARED,
     SHINGLE_WORDS,
     groups_of,
     near_duplicates,
@@ -40,7 +40,7 @@ SIGNS = [
 
 def plainly(paragraphs) -> set[tuple[int, int]]:
     """The rule, step by step, with dictionaries of folded paragraphs and of shingles."""
-    first, standing, sizes, pairs = {}, defaultdict(list), [], set()
+    first, paragraphs_with, sizes, pairs = {}, defaultdict(list), [], set()
     for number, paragraph in enumerate(paragraphs):
         same = first.setdefault(" ".join(paragraph.lower().split()), number)
         words = re.findall(r"\w+", paragraph.lower()) if same == number else []
@@ -48,7 +48,9 @@ def plainly(paragraphs) -> set[tuple[int, int]]:
             tuple(words[start : start + SHINGLE_WORDS])
             for start in range(len(words) - SHINGLE_WORDS + 1)
         }
-        shared = Counter(earlier for run in runs for earlier in standing[run][:MOST_STANDING])
+        shared = Counter(
+            earlier for run in runs for earlier in paragraphs_with[run][:MOST_COMPARED]
+        )
         pairs |= {
             (earlier, number)
             for earlier, count in shared.items()
@@ -57,7 +59,7 @@ def plainly(paragraphs) -> set[tuple[int, int]]:
         pairs |= {(same, number)} - {(number, number)}
         sizes.append(len(runs))
         for run in runs:
-            standing[run].append(number)
+            paragraphs_with[run].append(number)
     return pairs
 
 
