@@ -81,7 +81,7 @@ def examine(
 
     job, history = run.sound_job(), run.history()
     base = with_base(job.model, load)
-    base.model.to(tuned.device)
+    base.move_to(tuned.device)
     seconds_trained = history.latest.seconds if history.latest else 0.0
     steps = evaluate_both(base, tuned, material_of(run, split), seconds_trained)
     report = finished(steps, keep_going)
