@@ -14,6 +14,7 @@ from mlm_gui.core.training.events import Evaluated, Stepped
 from mlm_gui.core.training.history import History
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import figures as charts
 from mlm_gui.ui import page as app
@@ -38,13 +39,13 @@ def history_of(steps: int) -> History:
     history = History()
     for step in range(steps + 1):
         if step:
-            history.add(
+            history = history.after(
                 Stepped(
                     step, step / 100, 5 - step / 1000 + (step % 7) / 10, 1e-3, 100.0, float(step)
                 )
             )
         if step % 100 == 0:
-            history.add(Evaluated(step, 5 - step / 1000, 9.0, 0.1, 0.2, 50, float(step)))
+            history = history.after(Evaluated(step, 5 - step / 1000, 9.0, 0.1, 0.2, 50, float(step)))
     return history
 
 
@@ -112,11 +113,24 @@ def test_an_odd_cursor_gets_the_whole_chart(known):
 
 def test_on_a_hosted_server_another_visitor_cannot_see_or_stop_a_run(tmp_path, corpus):
     studio = Studio.open(tmp_path, HOSTED)
-    run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0, owner="a" * 32)
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=RECIPES["quick"],
+            held_out=0.1,
+            split_seed=0,
+            owner="a" * 32,
+        )
+    )
     assert studio.visible(run.id, "a" * 32) is run
     assert studio.visible(run.id, "b" * 32) is None
     assert studio.visible_runs("b" * 32) == []
-    nobodys = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0)
+    nobodys = studio.runs.create(
+        RunRequest(
+            corpus=corpus, model="starter", config=RECIPES["quick"], held_out=0.1, split_seed=0
+        )
+    )
     assert studio.visible(nobodys.id, "") is None
     text_id = studio.texts.add(corpus)
     with pytest.raises(UserError, match="no id"):
@@ -217,7 +231,11 @@ def test_guesses_that_answer_another_question_than_the_page_asks_are_fetched_ane
 
 
 def test_a_damaged_run_does_not_keep_the_page_from_opening(studio, corpus, lm):
-    run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0)
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus, model="starter", config=RECIPES["quick"], held_out=0.1, split_seed=0
+        )
+    )
     lm.save(run.model_folder)
     (run.folder / "job.json").write_text("{bad")
     again = Studio.open(studio.home, studio.limits)

@@ -9,6 +9,7 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.registry import delete
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import page as app
 from mlm_gui.ui import run_view
@@ -88,12 +89,14 @@ def written(run, steps, *more):
 @pytest.fixture
 def run(studio, corpus):
     return studio.runs.create(
-        corpus,
-        "starter",
-        RECIPES["quick"],
-        0.1,
-        0,
-        probes=tuple(f"{n} ___ is calm." for n in range(5)),
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=RECIPES["quick"],
+            held_out=0.1,
+            split_seed=0,
+            probes=tuple(f"{n} ___ is calm." for n in range(5)),
+        )
     )
 
 
@@ -136,7 +139,16 @@ def test_an_odd_question_is_answered_with_nothing(studio, asked):
 
 def test_on_a_hosted_server_components_answer_the_owner_only(tmp_path, corpus):
     studio = Studio.open(tmp_path, HOSTED)
-    run = studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0, owner="a" * 32)
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=RECIPES["quick"],
+            held_out=0.1,
+            split_seed=0,
+            owner="a" * 32,
+        )
+    )
     for poll in all_polls(studio):
         assert poll({"run": run.id, "visitor": "a" * 32}) is not None
         for other in ("b" * 32, "", None):
@@ -160,7 +172,12 @@ def test_who_comes_without_a_run_is_shown_the_one_that_trains_before_those_that_
     studio, corpus
 ):
     old, paused, queued, running = (
-        studio.runs.create(corpus, "starter", RECIPES["quick"], 0.1, 0) for _ in range(4)
+        studio.runs.create(
+            RunRequest(
+                corpus=corpus, model="starter", config=RECIPES["quick"], held_out=0.1, split_seed=0
+            )
+        )
+        for _ in range(4)
     )
     written(old, 3, {"event": "finished", "step": 3, "reason": "done", "seconds": 1.0})
     assert app.in_progress(studio, "") in (
@@ -180,15 +197,25 @@ def test_who_comes_without_a_run_is_shown_the_one_that_trains_before_those_that_
 
 def test_a_run_names_the_one_it_came_from(studio, corpus, lm):
     parent = studio.runs.create(
-        corpus,
-        "starter",
-        TrainConfig(epochs=1, max_steps=1, tokens_per_step=128, evaluations=1),
-        0.1,
-        0,
-        name="the first",
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=TrainConfig(epochs=1, max_steps=1, tokens_per_step=128, evaluations=1),
+            held_out=0.1,
+            split_seed=0,
+            name="the first",
+        )
     )
     list(finetune(parent, lambda name: lm.copy()))
-    studio.runs.create(corpus, f"run:{parent.id}", RECIPES["quick"], 0.1, 0)
+    studio.runs.create(
+        RunRequest(
+            corpus=corpus,
+            model=f"run:{parent.id}",
+            config=RECIPES["quick"],
+            held_out=0.1,
+            split_seed=0,
+        )
+    )
 
     def models() -> set[str]:
         return {row["cells"][1] for row in list_poll(studio)({"visitor": ""})["rows"]}

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from mlm_gui import commands
+from mlm_gui.cli.app import open_app
 
 
 @pytest.fixture
@@ -34,11 +34,11 @@ def test_uploads_are_kept_in_the_home_folder_from_the_moment_gradio_is_imported(
 ):
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # so that it is put back afterwards
     monkeypatch.delenv("GRADIO_TEMP_DIR")
-    commands.open_app(options(home=tmp_path))
+    open_app(options(home=tmp_path))
     assert imported_with["GRADIO_TEMP_DIR"] == str(tmp_path / "uploads")
 
 
 def test_a_folder_for_uploads_that_the_person_has_set_stays(imported_with, monkeypatch, tmp_path):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "elsewhere"))
-    commands.open_app(options(home=tmp_path))
+    open_app(options(home=tmp_path))
     assert imported_with["GRADIO_TEMP_DIR"] == str(tmp_path / "elsewhere")

@@ -11,6 +11,7 @@ from mlm_gui.services.jobs.evaluations import EvaluationJob
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs.evaluation import read_exam
 from mlm_gui.services.runs.finetune import finetune
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.components.base import answering
 from mlm_gui.ui.components.events import RunEnded
@@ -31,13 +32,15 @@ def hosted(tmp_path_factory, corpus, lm):
     """(studio, run of Ann's that has sat its exam) on a server where strangers visit."""
     studio = Studio.open(tmp_path_factory.mktemp("hosted"), HOSTED)
     run = studio.runs.create(
-        corpus,
-        "starter",
-        TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1),
-        0.1,
-        0,
-        owner=ANN,
-        name="=<b>x</b>",
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1),
+            held_out=0.1,
+            split_seed=0,
+            owner=ANN,
+            name="=<b>x</b>",
+        )
     )
     for _ in finetune(run, lambda name: lm.copy()):
         pass
@@ -153,7 +156,16 @@ def test_an_exam_of_two_models_stays_in_view_until_another_is_chosen(hosted):
 
 def test_a_run_that_trains_is_waited_for(hosted, corpus):
     studio, _ = hosted
-    run = studio.runs.create(corpus, "starter", TrainConfig(), 0.1, 0, owner=ANN)
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=TrainConfig(),
+            held_out=0.1,
+            split_seed=0,
+            owner=ANN,
+        )
+    )
     poll = answering(exams.poller(studio))
     with run.queue_lock:
         shown = exams.choose(studio, ANN, run.id)
@@ -192,7 +204,15 @@ def test_an_exam_that_somebody_else_waits_for_does_not_stay_in_view(hosted):
 def test_a_deleted_run_takes_its_spreadsheet_along(studio, corpus, lm):
     from mlm_gui.services.runs.registry import delete
 
-    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1, max_steps=1), 0.3, 0)
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=TrainConfig(epochs=1, max_steps=1),
+            held_out=0.3,
+            split_seed=0,
+        )
+    )
     list(finetune(run, lambda name: lm.copy()))
     assert exams.choose(studio, ANN, run.id).scores["rows"]
     assert list((studio.home / "exports").rglob("exam.csv"))

@@ -12,6 +12,7 @@ from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.training.events import Finished, Stepped
 from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
+from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.components.events import PiecesClicked
 from mlm_gui.ui.door import parsed
@@ -116,7 +117,11 @@ def test_with_whole_words_a_click_marks_all_pieces_of_the_word(studio):
 
 
 def test_an_emptied_number_box_is_refused_only_where_its_number_is_needed(studio, corpus):
-    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1), 0.1, 0)
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus, model="starter", config=TrainConfig(epochs=1), held_out=0.1, split_seed=0
+        )
+    )
     with pytest.raises(UserError, match="The seed is missing"):
         draws.draw(studio, question_of(seed=None))
     batch = question_of(source=BATCH, run_id=run.id, seed=None)
@@ -125,7 +130,16 @@ def test_an_emptied_number_box_is_refused_only_where_its_number_is_needed(studio
 
 def test_a_batch_is_shown_only_to_those_who_may_see_the_run(tmp_path, corpus):
     studio = Studio.open(tmp_path, HOSTED)
-    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1), 0.1, 0, owner="a" * 32)
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=TrainConfig(epochs=1),
+            held_out=0.1,
+            split_seed=0,
+            owner="a" * 32,
+        )
+    )
     asked = {"source": BATCH, "run_id": run.id, "visitor": "a" * 32, "part": "Code"}
     view = draws.draw(studio, question_of(**asked))
     assert "batch 1 of" in view.tokens["heading"]
@@ -146,7 +160,11 @@ def test_a_batch_is_shown_only_to_those_who_may_see_the_run(tmp_path, corpus):
 
 
 def test_a_run_as_taught_is_shown_with_its_padding_a_label_everywhere_and_why(studio, corpus):
-    run = studio.runs.create(corpus, "starter", RECIPES["tutorial"], 0.1, 0)
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus, model="starter", config=RECIPES["tutorial"], held_out=0.1, split_seed=0
+        )
+    )
     view = draws.draw(studio, question_of(source=BATCH, run_id=run.id, part="Code"))
     *tokens, padding = json.loads(view.tokens["tokens"])
     assert padding["text"] == f"+ {512 - len(tokens)} padding"
@@ -179,7 +197,15 @@ def test_quick_clicks_count_each_and_carry_the_number_of_their_turn(studio):
 @pytest.fixture
 def followed(studio, corpus):
     """A run, and a function that follows it."""
-    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1, tokens_per_step=256), 0.1, 0)
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=TrainConfig(epochs=1, tokens_per_step=256),
+            held_out=0.1,
+            split_seed=0,
+        )
+    )
 
     def follow(**other):
         asked = {"run_id": run.id, "source": BATCH, **other}
@@ -222,7 +248,11 @@ def test_a_batch_that_is_not_followed_is_drawn_anew_only_when_it_is_done(followe
 def test_a_batch_offers_no_choice_and_without_a_run_nothing_is_offered_to_be_looked_at(
     studio, corpus
 ):
-    run = studio.runs.create(corpus, "starter", TrainConfig(epochs=1), 0.1, 0)
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus, model="starter", config=TrainConfig(epochs=1), held_out=0.1, split_seed=0
+        )
+    )
     assert draws.draw(studio, question_of(run_id=run.id, source=BATCH)).tokens["fixed"]
     assert not draws.draw(studio, question_of()).tokens["fixed"]
     for run_id, source, shown in ((run.id, BATCH, True), ("", TEXT, True), ("", BATCH, False)):
