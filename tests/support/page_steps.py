@@ -16,7 +16,10 @@ def bring(page, path=BOOK):
 
 
 def wait_for_fifth_step(page):
-    """The run that was just started, and not the one that was shown before it, has taken the five steps after which it is held."""
+    """The run that was just started has taken the five steps after which it is held.
+
+    The run that was shown before it does not count.
+    """
     expect(page.locator("#train-pause")).to_be_enabled()
     expect(page.locator("#pill")).to_contain_text("step 5 of")
     page.wait_for_function(f"({POINTS}) === 5")

@@ -4,6 +4,7 @@ import threading
 
 import gradio as gr
 import pytest
+from short_exams import short_exams
 
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.errors import UserError
@@ -39,8 +40,8 @@ def hosted(tmp_path_factory, corpus, lm):
         owner=ANN,
         name="=<b>x</b>",
     )
-    for _ in finetune(run, lambda name: lm.copy()):
-        pass
+    with short_exams():
+        list(finetune(run, lambda name: lm.copy()))
     return studio, run
 
 
