@@ -19,7 +19,7 @@ from mlm_gui.services.storage.retention import SWEEP_SECONDS, sweep
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui.middleware import Guard
 from mlm_gui.ui.page import TITLE, build
-from mlm_gui.ui.theme import STYLE, theme
+from mlm_gui.ui.theme import STYLES, theme
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def launch_options(studio: Studio, host: str = "127.0.0.1") -> dict[str, Any]:
     return {
         "theme": theme(),
         "app_kwargs": {"middleware": [Middleware(Guard, limits=studio.limits, host=host)]},
-        "css_paths": [STYLE],
+        "css_paths": STYLES,
         "share": False,
         "show_error": False,
         "max_file_size": studio.limits.max_upload_bytes,

@@ -1,4 +1,6 @@
-"""Two processes share one run: each computes its part of every step, and the result is that of one process, interrupted or not."""
+"""Two processes share one run: each computes its part of every step, and the result is that of one
+process, interrupted or not.
+"""
 
 import json
 import os
@@ -25,7 +27,9 @@ def stepped(events: list[dict], name: str) -> list[float]:
 
 
 def run_twice(folder: Path, arguments: list[str]) -> None:
-    """Runs PROGRAM in two processes that find each other as under `accelerate launch`, which on CPUs would want MPI."""
+    """Runs PROGRAM in two processes that find each other as under `accelerate launch`, which on
+    CPUs would want MPI.
+    """
     store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     environment = {
         **os.environ,

@@ -1,4 +1,6 @@
-"""A long text, which lies in files, is kept, split, trained on and examined as the same text in memory would be."""
+"""A long text, which lies in files, is kept, split, trained on and examined as the same text in
+memory would be.
+"""
 
 import dataclasses
 import json
@@ -215,7 +217,10 @@ def test_what_a_killed_reader_left_is_swept_after_a_day(tmp_path, monkeypatch):
 # ---- folders from before long texts, and the split
 
 
-OLD = '{"name": "old", "documents": [{"name": "a.txt", "paragraphs": ["Sow beans.", "Lift peas."]}, {"name": "b.txt", "paragraphs": ["Save seed."]}]}'
+OLD = (
+    '{"name": "old", "documents": [{"name": "a.txt", "paragraphs": ["Sow beans.", "Lift peas."]}, '
+    '{"name": "b.txt", "paragraphs": ["Save seed."]}]}'
+)
 
 
 def test_a_text_of_an_older_run_folder_is_read(tmp_path):
@@ -307,7 +312,7 @@ def test_a_disk_that_fills_while_a_text_is_read_is_said(files, monkeypatch, tmp_
         Texts(tmp_path).gather(files)
 
 
-def test_a_begun_run_without_a_record_of_what_it_kept_unseen_is_not_split_anew_where_that_may_differ(
+def test_a_begun_run_without_a_record_of_its_split_is_not_split_anew_where_that_may_differ(
     tmp_path, long, lm, monkeypatch
 ):
     run = Run.create(tmp_path / "run", RunRequest(corpus=long, config=SHORT, held_out=0.2))

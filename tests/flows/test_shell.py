@@ -1,4 +1,6 @@
-"""The shell, as a person or a script calls it: output, exit codes, three sentences, and what survives an interruption."""
+"""The shell, as a person or a script calls it: output, exit codes, three sentences, and what
+survives an interruption.
+"""
 
 import io
 import json
@@ -33,7 +35,9 @@ class Finished(NamedTuple):
 
 @pytest.fixture
 def shell(tmp_path, monkeypatch, capsys):
-    """A function that runs `mlm-gui` with a home of its own, in this process, and tells how it ended."""
+    """A function that runs `mlm-gui` with a home of its own, in this process, and tells how it
+    ended.
+    """
     monkeypatch.setenv("MLM_GUI_HOME", str(tmp_path / "home"))
 
     def run(*arguments: str) -> Finished:

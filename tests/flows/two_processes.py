@@ -1,6 +1,8 @@
-"""What each process of `accelerate launch` does in test_distributed: trains a run, then one that is interrupted after its third step and resumed.
+"""What each process of `accelerate launch` does in test_distributed: trains a run, then one that is
+interrupted after its third step and resumed.
 
-`python two_processes.py FOLDER ARGUMENT…`: the runs lie in FOLDER/whole and FOLDER/broken, what each call prints in FOLDER/NAME-RANK.txt.
+`python two_processes.py FOLDER ARGUMENT…`: the runs lie in FOLDER/whole and FOLDER/broken, what
+each call prints in FOLDER/NAME-RANK.txt.
 """
 
 import contextlib

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import threading
 from pathlib import Path
 
 import gradio as gr
@@ -13,6 +14,7 @@ from mlm_gui.core.inference.blanks import BLANK
 from mlm_gui.core.training.events import Evaluated, Stepped
 from mlm_gui.core.training.history import History
 from mlm_gui.errors import UserError
+from mlm_gui.services.jobs import training_queue
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
@@ -45,7 +47,9 @@ def history_of(steps: int) -> History:
                 )
             )
         if step % 100 == 0:
-            history = history.after(Evaluated(step, 5 - step / 1000, 9.0, 0.1, 0.2, 50, float(step)))
+            history = history.after(
+                Evaluated(step, 5 - step / 1000, 9.0, 0.1, 0.2, 50, float(step))
+            )
     return history
 
 
@@ -246,7 +250,13 @@ def test_a_damaged_run_does_not_keep_the_page_from_opening(studio, corpus, lm):
 
 def test_a_hosted_server_bounds_steps_and_its_whole_queue(tmp_path, corpus, monkeypatch):
     studio = Studio.open(tmp_path, dataclasses.replace(HOSTED, max_queue=2))
-    monkeypatch.setattr(studio.training_queue, "_work", lambda: None)
+    let_go = threading.Event()
+
+    def waiting(*arguments):
+        let_go.wait(60)
+        yield from ()
+
+    monkeypatch.setattr(training_queue, "finetune", waiting)
     text_id = studio.texts.add(corpus)
     settings = TrainConfig(max_steps=1_000_000)
     for visitor in ("a" * 32, "b" * 32):
@@ -254,6 +264,8 @@ def test_a_hosted_server_bounds_steps_and_its_whole_queue(tmp_path, corpus, monk
     with pytest.raises(UserError, match="Too many runs"):
         training_tab.start_run(studio, choice_of("c" * 32, text_id), "", settings)
     assert {run.job.config.max_steps for run in studio.runs.all()} == {HOSTED.max_steps}
+    let_go.set()
+    studio.training_queue.close()
 
 
 def test_a_server_that_was_started_again_takes_the_blank_that_an_open_page_chose(studio):

@@ -62,7 +62,7 @@ def chart(
     "progress": 0..1 | None, "state": str, "final": bool}`. Keys are trace numbers.
 
     Colours in figures may be "var(--tuned)", "var(--base)", "var(--unseen)" or any other variable
-    of style.css: they follow the theme. `framed=False` leaves the card around it to the page.
+    of page.css: they follow the theme. `framed=False` leaves the card around it to the page.
     """
     return component(
         "chart",

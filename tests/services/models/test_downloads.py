@@ -1,4 +1,6 @@
-"""Models of the Hub, from a Hub of our own: bounded in size and time, offered by name, and never waited for with a turn or a lock held."""
+"""Models of the Hub, from a Hub of our own: bounded in size and time, offered by name, and never
+waited for with a turn or a lock held.
+"""
 
 import dataclasses
 import json
@@ -21,7 +23,7 @@ PATIENCE = 30.0
 
 @pytest.fixture
 def hub(family_folder, monkeypatch, tmp_path):
-    """A Hub with one model; the processes that download see nothing else, and the cache is empty."""
+    """A Hub with one model, which is all that downloads see, and an empty cache."""
     with open_hub({NAME: family_folder("bert"), "stranger/tiny": family_folder("bert")}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.address)
         monkeypatch.setenv("HF_HUB_OFFLINE", "0")

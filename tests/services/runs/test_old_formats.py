@@ -105,7 +105,9 @@ def two_threads():
 def test_an_old_run_goes_on_to_the_uninterrupted_run_s_last_digit(
     two_threads, find, name, checkpoint_step
 ):
-    """To the last digit where this processor repeats the old run from its start so, and to rounding on any other."""
+    """To the last digit where this processor repeats the old run from its start so, and to rounding
+    on any other.
+    """
     run, expected = find(name), losses(find("finished"))
     assert run.checkpoint_step == checkpoint_step
     train(run)
@@ -127,7 +129,9 @@ def test_old_texts_are_read(home):
 
 
 def test_the_names_on_disk_are_pinned():
-    """A new name here needs a way to read the old one, and a folder like this one written by the version before."""
+    """A new name here needs a way to read the old one, and a folder like this one written by the
+    version before.
+    """
     assert sorted(each.kind for each in events.Event.__args__) == [
         "checkpointed",
         "evaluated",

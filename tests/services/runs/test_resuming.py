@@ -1,4 +1,6 @@
-"""A run that broke off goes on as if it never had; what stands in its way is said, and costs nothing that was safe."""
+"""A run that broke off goes on as if it never had; what stands in its way is said, and costs
+nothing that was safe.
+"""
 
 import errno
 import functools
@@ -218,7 +220,7 @@ def test_a_run_cut_short_by_its_steps_takes_more_passes_too(new_run):
     assert run.state == "finished" and run.history().num_steps == run.job.config.max_steps
 
 
-def test_only_a_finished_run_with_its_checkpoint_takes_more_passes_and_no_more_than_the_server_allows(
+def test_only_a_finished_run_takes_more_passes_and_no_more_than_the_server_allows(
     new_run,
 ):
     run = new_run()

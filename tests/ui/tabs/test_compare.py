@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from short_exams import short_exams
 
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.corpus.corpus import Corpus
@@ -46,7 +47,8 @@ def hosted(tmp_path_factory, corpus):
             owner=ANN,
         )
     )
-    list(finetune(run, studio.models.load))
+    with short_exams():
+        list(finetune(run, studio.models.load))
     yield studio, run
     studio.surprisal_jobs.close()
 

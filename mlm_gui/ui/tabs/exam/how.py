@@ -61,7 +61,8 @@ def _blanks(report: Report) -> str:
     unseen, general = report.unseen, report.forgetting
     seeds = ", ".join(map(str, unseen.seeds))
     return (
-        f"{EVALUATION_POLICY.rate:.0%} of the pieces, drawn {len(unseen.seeds)} times (seeds {seeds}) "
+        f"{EVALUATION_POLICY.rate:.0%} of the pieces, "
+        f"drawn {len(unseen.seeds)} times (seeds {seeds}) "
         f"and all hidden: {unseen.num_masks:,} blanks in {unseen.num_clusters} paragraphs of "
         f"unseen text, {general.num_masks:,} in {general.num_clusters} of general English. "
         "Both models meet the same ones."
