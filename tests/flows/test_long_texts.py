@@ -1,4 +1,4 @@
-"""A long text, which lies in files, is kept, split, trained on and examined as the same text in memory would be."""
+"""A long text is in files. It is kept, split, trained on and examined like one in memory."""
 
 import dataclasses
 import json
@@ -109,7 +109,7 @@ DAMAGES = {
     ]
     + [("corpus.index", "moved")],
 )
-def test_a_damaged_long_text_is_said_to_be_damaged(tmp_path, long, spoiled, damage):
+def test_a_damaged_long_text_is_reported_as_damaged(tmp_path, long, spoiled, damage):
     run = Run.create(tmp_path / "run", RunRequest(corpus=long, config=SHORT))
     path, spoil = run.folder / spoiled, DAMAGES[damage]
     path.write_bytes(spoil(path.read_bytes())) if spoil else path.unlink()
@@ -126,7 +126,7 @@ def test_a_text_that_was_changed_on_the_disk_is_not_trained_on(tmp_path, long, l
         list(finetune(run, lambda name: lm))
 
 
-def test_a_run_on_a_long_text_says_what_one_in_memory_says_broken_off_or_not(
+def test_a_run_on_a_long_text_learns_what_one_in_memory_learns_broken_off_or_not(
     tmp_path, long, in_memory, family_folder, monkeypatch
 ):
     monkeypatch.setattr(runs, "evaluate_when_saved", lambda *_: iter(()))
@@ -148,9 +148,11 @@ def test_a_run_on_a_long_text_says_what_one_in_memory_says_broken_off_or_not(
     again = Run(filed.folder)
     list(finetune(again, MaskedLM.load))
     events = [json.loads(line) for line in (filed.folder / "events.jsonl").read_text().splitlines()]
-    said = {event["step"]: event["loss"] for event in events if event["event"] == "stepped"}
+    losses_of_steps = {
+        event["step"]: event["loss"] for event in events if event["event"] == "stepped"
+    }
     assert (
-        said == {event.step: event.loss for event in expected}
+        losses_of_steps == {event.step: event.loss for event in expected}
         and losses(again)[-1] == losses(whole)[-1]
     )
     assert (
@@ -175,7 +177,7 @@ def test_what_a_model_learned_from_a_long_text_is_found_there(tmp_path, long):
     )
 
 
-def test_the_text_tab_says_the_same_of_a_long_text(studio, files, in_memory, monkeypatch):
+def test_the_text_tab_shows_the_same_of_a_long_text(studio, files, in_memory, monkeypatch):
     plain = text_tab.bring(studio, in_memory, 10, 0)
     monkeypatch.setattr(paragraphs, "MOST_HELD_CHARACTERS", 1_000)
     view = text_tab.upload(studio, [str(file) for file in files], 10, 0)
@@ -188,7 +190,7 @@ def test_the_text_tab_says_the_same_of_a_long_text(studio, files, in_memory, mon
     assert not list(studio.texts.folder.glob("*.partial"))
 
 
-def test_the_text_tab_says_what_it_reads_only_when_that_takes_long(
+def test_the_text_tab_announces_what_it_reads_only_when_that_takes_long(
     studio, files, in_memory, monkeypatch
 ):
     assert "Reading" not in str(
@@ -214,7 +216,15 @@ def test_what_a_killed_reader_left_is_swept_after_a_day(tmp_path, monkeypatch):
 # ---- folders from before long texts, and the split
 
 
-OLD = '{"name": "old", "documents": [{"name": "a.txt", "paragraphs": ["Sow beans.", "Lift peas."]}, {"name": "b.txt", "paragraphs": ["Save seed."]}]}'
+OLD = json.dumps(
+    {
+        "name": "old",
+        "documents": [
+            {"name": "a.txt", "paragraphs": ["Sow beans.", "Lift peas."]},
+            {"name": "b.txt", "paragraphs": ["Save seed."]},
+        ],
+    }
+)
 
 
 def test_a_text_of_an_older_run_folder_is_read(tmp_path):
@@ -273,7 +283,9 @@ def test_a_text_too_long_for_the_tutorial_s_way_is_refused_before_a_run_is_made(
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing"])
-def test_a_damaged_text_is_said_on_the_page_and_breaks_nothing(studio, files, monkeypatch, damage):
+def test_a_damaged_text_is_reported_on_the_page_and_breaks_nothing(
+    studio, files, monkeypatch, damage
+):
     monkeypatch.setattr(paragraphs, "MOST_HELD_CHARACTERS", 1_000)
     text_id = studio.texts.add(studio.texts.gather(files))
     index = studio.texts.folder / f"{text_id}.index"
@@ -299,14 +311,14 @@ def test_a_full_disk_leaves_nothing_of_a_text_or_a_run_behind(
     assert not list(studio.texts.folder.iterdir()) and not list(studio.runs.folder.iterdir())
 
 
-def test_a_disk_that_fills_while_a_text_is_read_is_said(files, monkeypatch, tmp_path):
+def test_a_disk_that_fills_while_a_text_is_read_is_reported(files, monkeypatch, tmp_path):
     monkeypatch.setattr(paragraphs, "MOST_HELD_CHARACTERS", 1_000)
     monkeypatch.setattr(paragraphs.ParagraphWriter, "_write", full)
     with pytest.raises(UserError, match="No space left"):
         Texts(tmp_path).gather(files)
 
 
-def test_a_begun_run_without_a_record_of_what_it_kept_unseen_is_not_split_anew_where_that_may_differ(
+def test_a_begun_run_without_a_record_of_its_split_is_not_split_anew_where_that_may_differ(
     tmp_path, long, lm, monkeypatch
 ):
     run = Run.create(tmp_path / "run", RunRequest(corpus=long, config=SHORT, held_out=0.2))

@@ -1,4 +1,7 @@
-"""Models of the Hub, from a Hub of our own: bounded in size and time, offered by name, and never waited for with a turn or a lock held."""
+"""Models of the Hub, from a Hub of our own.
+
+They are bounded in size and time and offered by name. Nobody holds a turn or a lock meanwhile.
+"""
 
 import dataclasses
 import json
@@ -21,7 +24,7 @@ PATIENCE = 30.0
 
 @pytest.fixture
 def hub(family_folder, monkeypatch, tmp_path):
-    """A Hub with one model; the processes that download see nothing else, and the cache is empty."""
+    """A Hub with one model and an empty cache. Processes that download see nothing else."""
     with open_hub({NAME: family_folder("bert"), "stranger/tiny": family_folder("bert")}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.address)
         monkeypatch.setenv("HF_HUB_OFFLINE", "0")

@@ -1,5 +1,6 @@
 """A run is a folder: whoever opens it sees the same run, whatever happened to it."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -41,11 +42,23 @@ def run(studio, small) -> Run:
     return studio.runs.create(RunRequest(corpus=small, config=TINY, held_out=0.2, owner="ann"))
 
 
-def load(name: str) -> MaskedLM:
+@functools.cache
+def loaded(name: str) -> MaskedLM:
     return MaskedLM.load(name)
 
 
-HOLD = "import sys; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); sys.stdin.read()"
+def load(name: str) -> MaskedLM:
+    return loaded(name).copy()
+
+
+HOLD = """
+import sys
+from filelock import FileLock
+lock = FileLock(sys.argv[1])
+lock.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
 """What another process runs that trains in a run's folder."""
 
 
@@ -176,7 +189,8 @@ def test_a_line_that_a_crash_cut_off_costs_only_itself(run):
         b'{"event": []}',
         b"\xff\xfe\x00",
         b"[" * 100_000,
-        b'{"event": "stepped", "step": 1, "epoch": 1, "loss": null, "learning_rate": 1, "tokens_per_second": 1, "seconds": 1}',
+        b'{"event": "stepped", "step": 1, "epoch": 1, "loss": null, "learning_rate": 1, '
+        b'"tokens_per_second": 1, "seconds": 1}',
     ],
 )
 def test_an_unreadable_line_is_passed_over(run, studio, line):
