@@ -1,7 +1,10 @@
-"""How long a large text takes to its first training step, and how much memory: the way a person's upload goes.
+"""How long a large text takes to its first training step, and how much memory: the way a person's
+upload goes.
 
-`python -m benchmarks.data --mb 100` writes made-up text files on the spot and, in a fresh process, does what the page does: reads them and
-looks for near-duplicates (the Text tab), then makes a run folder and trains a few steps in it with the starter (Start).
+`python -m benchmarks.data --mb 100` writes made-up text files on the spot and, in a fresh process,
+does what the page does: reads them and
+looks for near-duplicates (the Text tab), then makes a run folder and trains a few steps in it with
+the starter (Start).
 """
 
 import argparse
@@ -46,7 +49,9 @@ def write_files(megabytes: float, home: Path) -> list[Path]:
 
 
 def phases(files: list[Path], home: Path) -> Iterator[dict]:
-    """The figures one after the other, each when it is known; for a process of its own, since it ends by looking at the memory."""
+    """The figures one after the other, each when it is known; for a process of its own, since it
+    ends by looking at the memory.
+    """
     from mlm_gui.core.corpus.corpus import Corpus
     from mlm_gui.services.storage.texts import Texts
 
@@ -151,8 +156,10 @@ def told(figures: dict) -> str:
     if not figures["finished"]:
         lines.append("The time was up before the rest.")
     lines.append(
-        f"Demanded: first step within {DEMANDED_SECONDS} s for 100 MB (the model is warm), under {DEMANDED_MEGABYTES} MB above the model for 1,000 MB. "
-        "Peaks are above the bare program; what the model, training and scoring need with any text is the last peak of --mb 1."
+        f"Demanded: first step within {DEMANDED_SECONDS} s for 100 MB (the model is warm), "
+        f"under {DEMANDED_MEGABYTES} MB above the model for 1,000 MB. "
+        "Peaks are above the bare program. What the model, training and scoring need with any "
+        "text is the last peak of --mb 1."
     )
     return "\n".join(lines)
 

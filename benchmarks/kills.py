@@ -1,7 +1,9 @@
 """Runs that nothing can kill: `python -m benchmarks.kills [--kills 50] [--json]`.
 
-Small runs are killed (SIGKILL) at random moments, while they write a checkpoint after every step, and started again until each is done. A run is
-lost when it does not end with exactly the losses of a run that was never killed. Needs a system with fork.
+Small runs are killed (SIGKILL) at random moments, while they write a checkpoint after every step,
+and started again until each is done. A run is
+lost when it does not end with exactly the losses of a run that was never killed. Needs a system
+with fork.
 """
 
 import argparse
@@ -39,7 +41,9 @@ CONFIG = TrainConfig(epochs=2, max_steps=24, tokens_per_step=128, evaluations=4,
 KILLS_A_RUN = 12
 """After so many kills a run is let go on to its end, and the next one begins."""
 LONGEST_WAIT = 0.25
-"""Seconds; a process is killed at a moment between 0 and this after its first step, or, one time in five, while it is still loading."""
+"""Seconds; a process is killed at a moment between 0 and this after its first step, or, one time in
+five, while it is still loading.
+"""
 
 
 def main() -> None:
@@ -62,7 +66,9 @@ def main() -> None:
 
 
 def measure(folder: Path, num_kills: int, chance: random.Random) -> dict:
-    """Figures of `num_kills` kills; everything is written under `folder`, all torch operations happen in forked processes."""
+    """Figures of `num_kills` kills; everything is written under `folder`, all torch operations
+    happen in forked processes.
+    """
     began, killed, in_writes, lost, runs = time.monotonic(), 0, 0, 0, 0
     wait_for(fork(partial(build_model, folder / "model")))
     corpus = Corpus.from_files([ASSETS / "samples" / "seed-almanac.txt"])
@@ -121,7 +127,9 @@ def kill(run: Run, chance: random.Random) -> bool:
 
 
 def train(folder: Path, said: int | None = None) -> None:
-    """Trains the run in `folder` with a checkpoint after every step, and sends one byte to `said` after the first step."""
+    """Trains the run in `folder` with a checkpoint after every step, and sends one byte to `said`
+    after the first step.
+    """
     for event in finetune(Run(folder), MaskedLM.load, every=0):
         if said is not None and isinstance(event, Stepped):
             os.write(said, b".")

@@ -1,4 +1,6 @@
-"""Results of long measurements, one JSON line each, so that an interrupted one goes on where it was."""
+"""Results of long measurements, one JSON line each, so that an interrupted one goes on where it
+was.
+"""
 
 import json
 from pathlib import Path

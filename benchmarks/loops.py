@@ -1,7 +1,10 @@
-"""The loops that ours is measured against, and ours, all as generators that yield a Step after each change of the weights.
+"""The loops that ours is measured against, and ours, all as generators that yield a Step after each
+change of the weights.
 
-A is the loop of the tutorial "Training BERT #2: train with MLM". B1 and B3 do by hand what transformers' example script
-run_mlm.py does with its defaults: one paragraph a row (`--line_by_line`), and paragraphs joined and cut to rows of 128
+A is the loop of the tutorial "Training BERT #2: train with MLM". B1 and B3 do by hand what
+transformers' example script
+run_mlm.py does with its defaults: one paragraph a row (`--line_by_line`), and paragraphs joined and
+cut to rows of 128
 (`group_texts`). Speed means real tokens, padding left out.
 """
 
@@ -45,7 +48,9 @@ class Step:
 def tutorial_rows(
     tokenizer, paragraphs: Sequence[str], length: int, generator: torch.Generator
 ) -> list[dict[str, torch.Tensor]]:
-    """The tutorial's dataset: padded to `length`, longer paragraphs cut off, labels a plain copy, masks drawn once, all of them [MASK]."""
+    """The tutorial's dataset: padded to `length`, longer paragraphs cut off, labels a plain copy,
+    masks drawn once, all of them [MASK].
+    """
     inputs = tokenizer(
         list(paragraphs),
         return_tensors="pt",
@@ -137,9 +142,11 @@ def run_mlm(
     steps: int = 0,
     seed: int = 0,
 ) -> Iterator[Step]:
-    """Loops B1 and B3: what Trainer does with run_mlm's defaults. The rate falls in a straight line to zero, no warm-up; gradients clipped at 1.
+    """Loops B1 and B3: what Trainer does with run_mlm's defaults. The rate falls in a straight line
+    to zero, no warm-up; gradients clipped at 1.
 
-    `steps` ends it, and the fall of the rate, after so many steps whatever `epochs` says; 0 does not.
+    `steps` ends it, and the fall of the rate, after so many steps whatever `epochs` says; 0 does
+    not.
     """
     torch.manual_seed(seed)
     loader = DataLoader(rows, batch_size=batch, shuffle=True, collate_fn=collator(tokenizer))
@@ -161,7 +168,9 @@ def run_mlm(
 
 
 def ours(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Step]:
-    """Our loop, by its public events alone; the scores it takes on the way are part of the time of the step after them."""
+    """Our loop, by its public events alone; the scores it takes on the way are part of the time of
+    the step after them.
+    """
     num_tokens, seen = 0, 0
     for event in train(lm, split, config):
         if isinstance(event, Started):
@@ -173,7 +182,9 @@ def ours(lm: MaskedLM, split: Split, config: TrainConfig) -> Iterator[Step]:
 
 
 def share_real(lengths: Sequence[int], batch: int, seed: int = 0, padded_to: int = 0) -> float:
-    """Real tokens to each computed position over many shuffled passes of rows of these lengths, padded to `padded_to` or to their batch's longest."""
+    """Real tokens to each computed position over many shuffled passes of rows of these lengths,
+    padded to `padded_to` or to their batch's longest.
+    """
     lengths, order, slots, passes = (
         [min(n, padded_to) if padded_to else n for n in lengths],
         random.Random(seed),

@@ -1,4 +1,6 @@
-"""The models that the benchmarks train: the starter, and random ones of the usual sizes (speed and memory do not depend on what the weights say)."""
+"""The models that the benchmarks train: the starter, and random ones of the usual sizes (speed and
+memory do not depend on what the weights say).
+"""
 
 import tempfile
 from pathlib import Path
@@ -14,13 +16,16 @@ SIZES = {
         num_hidden_layers=6, hidden_size=384, num_attention_heads=6, intermediate_size=1536
     ),
 }
-"""BERT's own size, and half its layers at half its width; both with the 30,522 rows of BERT's vocabulary."""
+"""BERT's own size, and half its layers at half its width; both with the 30,522 rows of BERT's
+vocabulary.
+"""
 
 
 def folder_of(size: str, home: Path) -> Path:
     """A model folder of that size: the starter's own, or a random one written into `home`.
 
-    A random one has the starter's tokenizer, since BERT's is not bundled: half of the output rows are words that never occur, and cost the same.
+    A random one has the starter's tokenizer, since BERT's is not bundled: half of the output rows
+    are words that never occur, and cost the same.
     """
     if size == "starter":
         return model_folder("starter")
@@ -33,7 +38,9 @@ def folder_of(size: str, home: Path) -> Path:
 
 
 def plain_model(folder: Path) -> torch.nn.Module:
-    """The model as transformers itself loads it, with its own attention: what the loops of others train."""
+    """The model as transformers itself loads it, with its own attention: what the loops of others
+    train.
+    """
     with quiet():
         return AutoModelForMaskedLM.from_pretrained(folder, dtype=torch.float32)
 

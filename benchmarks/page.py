@@ -1,7 +1,10 @@
-"""How soon the page can be used, and how quickly it answers while a model is trained on the same core.
+"""How soon the page can be used, and how quickly it answers while a model is trained on the same
+core.
 
-`python -m benchmarks.page` starts the page in a process of its own that may use one core only, opens it in Chromium, and
-times a draw of masks (from the click to the first word piece with another fate) idle and during a training run.
+`python -m benchmarks.page` starts the page in a process of its own that may use one core only,
+opens it in Chromium, and
+times a draw of masks (from the click to the first word piece with another fate) idle and during a
+training run.
 """
 
 import argparse
@@ -35,16 +38,24 @@ DEMANDED_MAX_MILLISECONDS = 500
 ROOT = Path(__file__).parents[1]
 DRAW = """() => new Promise((done, failed) => {
   const tokens = document.querySelector('#mask-tokens .strip'), began = performance.now();
-  const watcher = new MutationObserver(() => { watcher.disconnect(); done(performance.now() - began); });
-  watcher.observe(tokens, {childList: true, subtree: true, characterData: true, attributeFilter: ['data-fate']});
+  const watcher = new MutationObserver(() => {
+    watcher.disconnect();
+    done(performance.now() - began);
+  });
+  const everything = {childList: true, subtree: true, characterData: true};
+  watcher.observe(tokens, {...everything, attributeFilter: ['data-fate']});
   setTimeout(() => failed(new Error('no answer in 20 s')), 20000);
   document.querySelector('#mask-again').click();
 })"""
-"""Clicks Draw again and resolves to the milliseconds until the word pieces change: a new seed and a draw, two events of the page."""
+"""Clicks Draw again and resolves to the milliseconds until the word pieces change: a new seed and a
+draw, two events of the page.
+"""
 
 
 def import_seconds() -> float:
-    """A fresh Python that imports gradio and nothing else; the second of two, so that the files are in memory."""
+    """A fresh Python that imports gradio and nothing else; the second of two, so that the files are
+    in memory.
+    """
     for _ in range(2):
         began = time.perf_counter()
         subprocess.run(
@@ -63,7 +74,9 @@ def one_core() -> None:
 
 @contextmanager
 def served(home: Path) -> Iterator[tuple[str, float]]:
-    """The page in a process of its own, on one core: its address, and the seconds until it answered."""
+    """The page in a process of its own, on one core: its address, and the seconds until it
+    answered.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -135,7 +148,8 @@ def measured(num_draws: int) -> dict:
                 box.blur()
             page.click("#train-start")
             page.wait_for_function(
-                "(document.querySelector('#train-chart .js-plotly-plot')?.data?.[0]?.x?.length ?? 0) > 3"
+                "(document.querySelector('#train-chart .js-plotly-plot')"
+                "?.data?.[0]?.x?.length ?? 0) > 3"
             )
             page.click("#tab-masks-button")
             page.evaluate(DRAW)
@@ -152,8 +166,10 @@ def told(figures: dict) -> str:
     lines = [
         f"bare import of gradio: {figures['gradio_import_seconds']:.1f} s",
         f"the server answers after {figures['answer_seconds']:.1f} s",
-        f"the browser shows the page and takes a text after {figures['usable_seconds']:.1f} s: import + {over:.1f} s (demanded: + {DEMANDED_STARTUP_SECONDS} s)",
-        f"masks, for which torch and a tokenizer are loaded behind the page, are shown after {figures['masks_seconds']:.1f} s",
+        f"the browser shows the page and takes a text after {figures['usable_seconds']:.1f} s: "
+        f"import + {over:.1f} s (demanded: + {DEMANDED_STARTUP_SECONDS} s)",
+        "masks, for which torch and a tokenizer are loaded behind the page, are shown after "
+        f"{figures['masks_seconds']:.1f} s",
         "",
         "| a draw of masks, ms | p50 | p95 | p99 | max |",
         "|---|---|---|---|---|",
@@ -163,7 +179,9 @@ def told(figures: dict) -> str:
             f"| {name} | " + " | ".join(f"{value:.0f}" for value in figures[name].values()) + " |"
         )
     lines.append(
-        f"\np95 over idle: {figures['p95_over_idle']:.0f} ms (demanded: {DEMANDED_P95_MILLISECONDS}), none above {DEMANDED_MAX_MILLISECONDS} ms demanded"
+        f"\np95 over idle: {figures['p95_over_idle']:.0f} ms "
+        f"(demanded: {DEMANDED_P95_MILLISECONDS}), "
+        f"none above {DEMANDED_MAX_MILLISECONDS} ms demanded"
     )
     if not figures["still_training"]:
         lines.append("The run ended before the last draw: take fewer draws.")

@@ -1,7 +1,9 @@
 """How quick the playground is: `python -m benchmarks.playground`.
 
-One answer of two base-size models for a sentence of 24 tokens, beside two plain forward passes of transformers; and the surprise at every word of a
-sentence of 64 tokens, beside asking word by word. Ratios of medians, the two sides taking turns in one process; first rounds are never timed.
+One answer of two base-size models for a sentence of 24 tokens, beside two plain forward passes of
+transformers; and the surprise at every word of a
+sentence of 64 tokens, beside asking word by word. Ratios of medians, the two sides taking turns in
+one process; first rounds are never timed.
 """
 
 import argparse
@@ -34,10 +36,14 @@ def main() -> None:
         print(json.dumps(found))
         return
     print(
-        f"{asked.size}: one answer of both models {found['answer_ms']:.0f} ms, two plain forward passes {found['two_passes_ms']:.0f} ms: ratio {found['ratio_answer']:.2f} (at most 1.1)"
+        f"{asked.size}: one answer of both models {found['answer_ms']:.0f} ms, "
+        f"two plain forward passes {found['two_passes_ms']:.0f} ms: "
+        f"ratio {found['ratio_answer']:.2f} (at most 1.1)"
     )
     print(
-        f"every word of 64 tokens {found['words_ms']:.0f} ms, one by one {found['one_by_one_ms']:.0f} ms: {found['ratio_words']:.1f} times as fast (at least 2.5)"
+        f"every word of 64 tokens {found['words_ms']:.0f} ms, "
+        f"one by one {found['one_by_one_ms']:.0f} ms: "
+        f"{found['ratio_words']:.1f} times as fast (at least 2.5)"
     )
 
 

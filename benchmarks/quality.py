@@ -1,11 +1,15 @@
-"""What each way of training makes of the same text: loss on held-out text, every chosen token hidden, the same exam for all.
+"""What each way of training makes of the same text: loss on held-out text, every chosen token
+hidden, the same exam for all.
 
-`python -m benchmarks.quality` starts each way from the starter, three seeds on each text, and compares the losses
+`python -m benchmarks.quality` starts each way from the starter, three seeds on each text, and
+compares the losses
 - at equal real tokens: the tutorial's two passes over the text for everyone;
-- at equal time: as many processor seconds (of one thread) as Recommended takes, each with its rate's fall fitted to that time;
+- at equal time: as many processor seconds (of one thread) as Recommended takes, each with its
+rate's fall fitted to that time;
 - each by its own defaults, to their end, however long that takes.
 
-One JSON line for each text and seed goes to the results file, and what stands there is not measured again.
+One JSON line for each text and seed goes to the results file, and what stands there is not measured
+again.
 """
 
 import argparse
@@ -50,7 +54,9 @@ COLUMNS = {
 
 @dataclass
 class Clock:
-    """Processor seconds spent in the steps of one run, so that other work on the machine does not count; the first step, which also prepares, counts as an average one."""
+    """Processor seconds spent in the steps of one run, so that other work on the machine does not
+    count; the first step, which also prepares, counts as an average one.
+    """
 
     seconds: float = 0.0
     steps: int = 0
@@ -93,7 +99,9 @@ def trained(starter: MaskedLM, way: Way, exams, **different) -> tuple[dict, Cloc
 
 
 def tutorial_results(starter: MaskedLM, split: Split, exams, seed: int, seconds: float) -> dict:
-    """The tutorial's rate never falls, so that one run serves all three columns: its weights after `seconds`, and at its end."""
+    """The tutorial's rate never falls, so that one run serves all three columns: its weights after
+    `seconds`, and at its end.
+    """
     lm, clock, tokens, early = starter.copy(), Clock(), 0, None
     for step in clock.over(
         loops.tutorial(lm.model, lm.tokenizer, split.train, epochs=EQUAL_PASSES, seed=seed)
@@ -144,7 +152,9 @@ def compared(starter: MaskedLM, corpus: Corpus, seed: int) -> dict:
 
 
 def summary(records: list[dict]) -> dict:
-    """Means over the seeds by text, way and column; and in how many of all comparisons Recommended had the lower loss."""
+    """Means over the seeds by text, way and column; and in how many of all comparisons Recommended
+    had the lower loss.
+    """
     by_text = defaultdict(list)
     for record in records:
         by_text[record["name"]].append(record)
@@ -198,7 +208,8 @@ def told(figures: dict) -> str:
         lines.append("")
     for comparison, (better, every) in figures["recommended_is_better"].items():
         lines.append(
-            f"- Recommended has the lower loss than {comparison.replace('_', ' ')} in {better} of {every}"
+            f"- Recommended has the lower loss than {comparison.replace('_', ' ')} "
+            f"in {better} of {every}"
         )
     return "\n".join(lines)
 

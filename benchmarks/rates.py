@@ -1,7 +1,10 @@
-"""Which tokens per step, learning rate and number of epochs suit a text of a given size: a sweep with the starter.
+"""Which tokens per step, learning rate and number of epochs suit a text of a given size: a sweep
+with the starter.
 
-`python -m benchmarks.rates --text book.txt` adds one JSON line for each finished run to the results file and goes on
-where it was interrupted; `--seconds 60` ends after about that time; `--report` prints the tables of what there is.
+`python -m benchmarks.rates --text book.txt` adds one JSON line for each finished run to the results
+file and goes on
+where it was interrupted; `--seconds 60` ends after about that time; `--report` prints the tables of
+what there is.
 """
 
 import argparse
@@ -52,7 +55,9 @@ class Cell:
 
 
 def cells(num_corpora: int, seeds: int) -> list[Cell]:
-    """Every setting on every corpus, seed after seed; inside a seed in a fixed random order, so that a part of them is a fair sample."""
+    """Every setting on every corpus, seed after seed; inside a seed in a fixed random order, so
+    that a part of them is a fair sample.
+    """
     found = []
     for seed in range(seeds):
         of_seed = [
@@ -75,12 +80,16 @@ def _starter():
 
 
 def rate_by_rule(num_steps: float) -> float:
-    """Peak rate for a run of the starter of so many steps: what the first sweep suggested, see RATES.md."""
+    """Peak rate for a run of the starter of so many steps: what the first sweep suggested, see
+    RATES.md.
+    """
     return 5e-3 / math.sqrt(num_steps)
 
 
 def run_cell(cell: Cell, files: tuple[Path, ...], shares: tuple[float, ...]) -> dict | None:
-    """Trains a copy of the starter and returns what came of it; None when the run would read too many tokens."""
+    """Trains a copy of the starter and returns what came of it; None when the run would read too
+    many tokens.
+    """
     from mlm_gui.core.config import TrainConfig
     from mlm_gui.core.tokens import tokenize
     from mlm_gui.core.training.events import Started, Stepped
@@ -122,7 +131,9 @@ def sweep(
     seconds: float,
     workers: int,
 ) -> int:
-    """Runs the cells that `results` does not have yet, for about `seconds`; returns how many are left."""
+    """Runs the cells that `results` does not have yet, for about `seconds`; returns how many are
+    left.
+    """
     done = {
         Cell(**{name: record[name] for name in Cell.__dataclass_fields__})
         for record in read(results)
@@ -142,7 +153,7 @@ def sweep(
 
 
 def report(records: list[dict]) -> str:
-    """A Markdown table for each corpus, best cell first; a cell's loss is the mean over its seeds."""
+    """A Markdown table for each corpus, best cell first. A loss is the mean over its seeds."""
     tables = []
     by_corpus = defaultdict(lambda: defaultdict(list))
     for record in records:
@@ -153,7 +164,8 @@ def report(records: list[dict]) -> str:
     for name, by_setting in by_corpus.items():
         every = [record for found in by_setting.values() for record in found]
         lines = [
-            f"### {name}: about {mean(record['train_tokens'] for record in every):,.0f} training tokens, "
+            f"### {name}: about {mean(record['train_tokens'] for record in every):,.0f} "
+            f"training tokens, "
             f"loss before {mean(record['before'] for record in every):.3f}\n",
             "| epochs | tokens a step | rate | steps | held-out loss | seeds | tokens/s |",
             "|---|---|---|---|---|---|---|",
@@ -162,8 +174,10 @@ def report(records: list[dict]) -> str:
             by_setting.items(), key=lambda pair: mean(record["loss"] for record in pair[1])
         ):
             lines.append(
-                f"| {epochs} | {tokens_per_step} | {rate or 'by the rule'} | {mean(record['steps'] for record in found):.0f} | "
-                f"{mean(record['loss'] for record in found):.3f} | {len(found)} | {mean(record['tokens_per_second'] for record in found):,.0f} |"
+                f"| {epochs} | {tokens_per_step} | {rate or 'by the rule'} "
+                f"| {mean(record['steps'] for record in found):.0f} "
+                f"| {mean(record['loss'] for record in found):.3f} | {len(found)} "
+                f"| {mean(record['tokens_per_second'] for record in found):,.0f} |"
             )
         tables.append("\n".join(lines))
     return "\n\n".join(tables)

@@ -1,4 +1,6 @@
-"""The texts that the benchmarks read: the bundled samples, files of yours or a share of one, and made-up text of any size."""
+"""The texts that the benchmarks read: the bundled samples, files of yours or a share of one, and
+made-up text of any size.
+"""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -27,7 +29,9 @@ def corpora(files: Sequence[Path], shares: Sequence[float] = ()) -> list[Corpus]
 
 
 def made_up_paragraphs(num_bytes: int, seed: int = 0) -> Iterator[str]:
-    """Paragraphs of words of the samples in random order, all different, about `num_bytes` bytes together."""
+    """Paragraphs of words of the samples in random order, all different, about `num_bytes` bytes
+    together.
+    """
     words = sorted(
         {word for sample in SAMPLES for word in sample.read_text(encoding="utf-8").split()}
     )

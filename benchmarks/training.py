@@ -1,8 +1,12 @@
-"""How fast a step of training is: ours against the tutorial's loop, run_mlm's two, and transformers' Trainer.
+"""How fast a step of training is: ours against the tutorial's loop, run_mlm's two, and
+transformers' Trainer.
 
-`python -m benchmarks.training --size base` takes turns, in one process; the first step of each loop is never timed. A
-step's time is divided by the positions it computed, and that by the share of real tokens over whole shuffled passes of
-the text: so a few steps are enough, whichever paragraphs they happen to hold. With `--threads 1` the clock is the process's own, which other work
+`python -m benchmarks.training --size base` takes turns, in one process; the first step of each loop
+is never timed. A
+step's time is divided by the positions it computed, and that by the share of real tokens over whole
+shuffled passes of
+the text: so a few steps are enough, whichever paragraphs they happen to hold. With `--threads 1`
+the clock is the process's own, which other work
 on the machine does not stretch; otherwise it is the one on the wall.
 """
 
@@ -40,7 +44,9 @@ MEMORY_DEMAND_GB = 4.5
 MEMORY_TOKENS = 2048
 STEPS_A_TURN = {"base": 1, "small": 2, "starter": 3}
 TUTORIAL_BATCH = {"base": 4, "small": 16, "starter": 16}
-"""The tutorial's 16 rows of 512 take more than a minute at base size; 4 cost a quarter, the optimiser's share of it is small."""
+"""The tutorial's 16 rows of 512 take more than a minute at base size; 4 cost a quarter, the
+optimiser's share of it is small.
+"""
 
 
 @dataclass
@@ -62,14 +68,18 @@ class Contender:
 
 
 def seconds_now() -> float:
-    """A clock to take differences of: the time this process computed when it has one thread, else the time on the wall."""
+    """A clock to take differences of: the time this process computed when it has one thread, else
+    the time on the wall.
+    """
     return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 def contenders(
     folder: Path, split: Split, batch_of_a: int, against: list[str]
 ) -> dict[str, Contender]:
-    """Ours and the loops named, over the same text, each with a model of its own and its first step done."""
+    """Ours and the loops named, over the same text, each with a model of its own and its first step
+    done.
+    """
     lm = MaskedLM.load(folder)
     tokenizer, endless = lm.tokenizer, 100
     rows, grouped = loops.lines(tokenizer, split.train), loops.groups(tokenizer, split.train)
@@ -113,7 +123,9 @@ def speeds(
 
 
 def trainer_speed(folder: Path, split: Split, steps: int) -> float:
-    """Real tokens a second of the real transformers.Trainer on B1's rows, its first step left out: does the hand loop stand for it?"""
+    """Real tokens a second of the real transformers.Trainer on B1's rows, its first step left out:
+    does the hand loop stand for it?
+    """
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
     class Clock(TrainerCallback):
@@ -164,9 +176,11 @@ def trainer_speed(folder: Path, split: Split, steps: int) -> float:
 
 
 def flops_per_token(config: BertConfig, lengths: list[int], mask_rate: float) -> float:
-    """Multiplications and additions that a step of ours needs for each real token, backward pass (twice the forward) included.
+    """Multiplications and additions that a step of ours needs for each real token, backward pass
+    (twice the forward) included.
 
-    6 for each weight of the encoder's matrices, 12 · length · width for each layer's attention, 6 for each weight of the head at the chosen tokens;
+    6 for each weight of the encoder's matrices, 12 · length · width for each layer's attention, 6
+    for each weight of the head at the chosen tokens;
     the last layer's output and feed-forward, too, are needed at the chosen tokens alone.
     """
     width, layers = config.hidden_size, config.num_hidden_layers
@@ -180,7 +194,7 @@ def flops_per_token(config: BertConfig, lengths: list[int], mask_rate: float) ->
 
 
 def matmul_flops_per_second(size: int = 2048, seconds: float = 2.0) -> float:
-    """The best of many products of square float32 matrices, with as many threads as the steps have."""
+    """The best of many products of square float32 matrices, with the threads of the steps."""
     left, right, best, end = (
         torch.randn(size, size),
         torch.randn(size, size),
@@ -195,7 +209,9 @@ def matmul_flops_per_second(size: int = 2048, seconds: float = 2.0) -> float:
 
 
 def peak_memory_gb(folder: Path, split: Split) -> dict[str, float]:
-    """Highest resident memory of a fresh process that trains two steps of 2,048 tokens, in GB: all of it, and above what it had before the model."""
+    """Highest resident memory of a fresh process that trains two steps of 2,048 tokens, in GB: all
+    of it, and above what it had before the model.
+    """
     config = TrainConfig(epochs=100, max_steps=2, tokens_per_step=MEMORY_TOKENS, evaluations=1)
     before = peak_bytes()
     for _ in loops.ours(MaskedLM.load(folder), split, config):
@@ -219,7 +235,9 @@ def profile(folder: Path, split: Split, steps: int) -> str:
 
 
 def text_of(files: list[Path]) -> Split:
-    """All paragraphs to train on, and one to hold out, since a run needs it: its score is not part of any step."""
+    """All paragraphs to train on, and one to hold out, since a run needs it: its score is not part
+    of any step.
+    """
     paragraphs = Corpus.from_files(files or SAMPLES).paragraphs
     return Split(paragraphs[1:], paragraphs[:1])
 
@@ -287,17 +305,21 @@ def told(figures: dict) -> str:
     for name, shown in ((name, NAMES[name]) for name in figures["turns"]):
         ratio = "1" if name == "ours" else f"{figures[f'ratio_vs_{name}']:.2f}x"
         lines.append(
-            f"| {shown} | {figures['tokens_per_second'][name]:,.0f} | {ratio} | {demands.get(name) or '–'} |"
+            f"| {shown} | {figures['tokens_per_second'][name]:,.0f} "
+            f"| {ratio} | {demands.get(name) or '–'} |"
         )
     if "trainer_tokens_per_second" in figures:
         lines.append(
-            f"| transformers.Trainer on B1's rows | {figures['trainer_tokens_per_second']:,.0f} | – | – |"
+            "| transformers.Trainer on B1's rows "
+            f"| {figures['trainer_tokens_per_second']:,.0f} | – | – |"
         )
     lines += [
         "",
         f"fraction of the matrix-product peak: {figures['gemm_fraction']:.0%}",
-        f"peak memory of a step of {MEMORY_TOKENS:,} tokens: {figures['peak_memory_gb']:.2f} GB, the whole process; "
-        f"{figures['peak_memory_above_libraries_gb']:.2f} GB above the libraries (demanded at base size: {MEMORY_DEMAND_GB} GB)",
+        f"peak memory of a step of {MEMORY_TOKENS:,} tokens: "
+        f"{figures['peak_memory_gb']:.2f} GB, the whole process; "
+        f"{figures['peak_memory_above_libraries_gb']:.2f} GB above the libraries "
+        f"(demanded at base size: {MEMORY_DEMAND_GB} GB)",
     ]
     return "\n".join(lines)
 

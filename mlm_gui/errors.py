@@ -4,8 +4,8 @@
 class UserError(Exception):
     """Something the person can put right.
 
-    Every error of this kind says what happened, why, and what to do next. The shell prints the
-    three sentences and exits with 2; the page shows them in a notice. Nothing was lost when it is raised.
+    It says what happened, why, and what to do next. The shell prints the three sentences and
+    exits with 2; the page shows them in a notice. No work is lost when it is raised.
     """
 
     def __init__(self, what: str, why: str, do: str) -> None:

@@ -1,4 +1,5 @@
-"""Makes the README's three pictures: starts the page in a temporary home, does the job in Chromium, and saves small PNGs.
+"""Makes the README's three pictures: starts the page in a temporary home, does the job in Chromium,
+and saves small PNGs.
 
     python scripts/screenshots.py [BOOK.txt] [--dark] [--width 1100] [--out assets/screenshots]
 
@@ -70,9 +71,7 @@ def photograph(tab, options: argparse.Namespace) -> None:
         seed.blur()
         tab.wait_for_timeout(400)
         if all(
-            tab.locator(
-                f"#mask-tokens .chips button[data-fate={fate}], #mask-tokens [role=toolbar] button[data-fate={fate}]"
-            ).count()
+            tab.locator(f"#mask-tokens [role=toolbar] button[data-fate={fate}]").count()
             for fate in ("mask", "random", "kept")
         ):
             break
@@ -81,7 +80,9 @@ def photograph(tab, options: argparse.Namespace) -> None:
     tab.click("#train-start")
     expect(tab.locator("#pill")).to_contain_text("step")
     tab.wait_for_function(
-        "(() => { const plot = document.querySelector('#train-chart .js-plotly-plot'); const range = plot?.layout?.xaxis?.range; return plot?.data?.[0]?.x?.length > 0.6 * range?.[1]; })()"
+        "(() => { const plot = document.querySelector('#train-chart .js-plotly-plot');"
+        " const range = plot?.layout?.xaxis?.range;"
+        " return plot?.data?.[0]?.x?.length > 0.6 * range?.[1]; })()"
     )
     save("train")
     expect(tab.locator("#train-chart")).to_contain_text("Finished", timeout=300_000)

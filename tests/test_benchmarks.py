@@ -1,4 +1,6 @@
-"""The loops that ours is compared with are what they are said to be, and every benchmark gives the figures it promises."""
+"""The loops that ours is compared with are what they are said to be, and every benchmark gives the
+figures it promises.
+"""
 
 import math
 from dataclasses import asdict
@@ -14,7 +16,7 @@ from benchmarks.memory import peak_bytes
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.corpus.corpus import Corpus, Document, Split
 from mlm_gui.core.masking.policy import Fate
-from mlm_gui.core.training.loop import set_dropout
+from mlm_gui.core.training.parameters import set_dropout
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,9 @@ def test_the_tutorial_s_loss_runs_over_every_position_and_its_masks_spare_the_sp
 
 
 def test_the_hand_loop_does_what_transformers_trainer_does(tiny, split, tmp_path, monkeypatch):
-    """Three steps over the same eight rows with the same masks, dropout off: losses and weights of the real Trainer."""
+    """Three steps over the same eight rows with the same masks, dropout off: losses and weights of
+    the real Trainer.
+    """
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
     class Losses(TrainerCallback):
@@ -138,7 +142,9 @@ def test_the_exam_hides_every_chosen_token(tiny, split):
 
 
 def test_the_operations_of_a_base_step_are_counted_as_by_hand():
-    """85 million encoder weights, 5.3 million of them and 24 million of the head at 15 % of the tokens, six operations each, and attention over 100."""
+    """85 million encoder weights, 5.3 million of them and 24 million of the head at 15 % of the
+    tokens, six operations each, and attention over 100.
+    """
     counted = training.flops_per_token(BertConfig(), [100, 100], 0.15)
     last = 768 * 768 + 2 * 768 * 3072
     assert counted == pytest.approx(

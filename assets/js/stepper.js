@@ -1,17 +1,32 @@
-// Steps through one draw: each step adds a row under the tokens and shows both versions of its code.
-const [back, on] = element.querySelectorAll('.moves button'), where = find('.where'), words = find('.words'), codes = element.querySelectorAll('pre');
-const scroll = find('.scroll'), head = find('thead'), body = find('tbody');
-let at = 0, draw = {};
+// Steps through one draw: each step adds a row under the tokens and shows both versions of its
+// code.
+const [back, on] = element.querySelectorAll('.moves button');
+const where = find('.where');
+const words = find('.words');
+const codes = element.querySelectorAll('pre');
+const scroll = find('.scroll');
+const head = find('thead');
+const body = find('tbody');
+let at = 0;
+let draw = {};
 scroll.setAttribute('aria-label', settings.caption + ', a table that scrolls sideways');
 const steps = () => draw.steps || [];
 
 const fillRow = (row, name, cells, tag, lit) => {
-  if (!row.firstChild) { const title = make('th'); title.scope = 'row'; row.append(title); }
+  if (!row.firstChild) {
+    const title = make('th');
+    title.scope = 'row';
+    row.append(title);
+  }
   say(row.firstChild, name);
   while (row.children.length > cells.length + 1) row.lastChild.remove();
   cells.forEach((text, index) => {
     let cell = row.children[index + 1];
-    if (!cell) { cell = make(tag); if (tag === 'th') cell.scope = 'col'; row.append(cell); }
+    if (!cell) {
+      cell = make(tag);
+      if (tag === 'th') cell.scope = 'col';
+      row.append(cell);
+    }
     say(cell, text);
     const look = lit?.[index] ? 'lit' : 'dim';
     if (lit && cell.className !== look) cell.className = look;
@@ -31,15 +46,21 @@ const render = () => {
   on.disabled = at === all.length - 1;
   if (!head.firstChild) head.append(make('tr'));
   fillRow(head.firstChild, 'piece', draw.tokens, 'th');
-  fill(body, all.slice(0, at + 1), () => make('tr'), (row, item, index) => {
-    fillRow(row, item.name, item.cells, 'td', item.lit);
-    row.classList.toggle('now', index === at);
-  });
+  fill(
+    body,
+    all.slice(0, at + 1),
+    () => make('tr'),
+    (row, item, index) => {
+      fillRow(row, item.name, item.cells, 'td', item.lit);
+      row.classList.toggle('now', index === at);
+    },
+  );
 };
 const move = by => {
   at += by;
   render();
-  if (document.activeElement?.disabled || document.activeElement === document.body) (back.disabled ? on : back).focus();
+  if (document.activeElement?.disabled || document.activeElement === document.body)
+    (back.disabled ? on : back).focus();
 };
 back.addEventListener('click', () => move(-1));
 on.addEventListener('click', () => move(1));
@@ -49,6 +70,9 @@ find('.moves').addEventListener('keydown', event => {
   event.preventDefault();
   move(by);
 });
-const take = () => { draw = JSON.parse((props.value || {}).draw || '{}'); render(); };
+const take = () => {
+  draw = JSON.parse((props.value || {}).draw || '{}');
+  render();
+};
 watch('value', take);
 take();

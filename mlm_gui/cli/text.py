@@ -78,6 +78,6 @@ def _num_leaks(corpus: Corpus, pairs: NDArray[np.int64]) -> int:
     """
     if len(corpus.paragraphs) < 2:
         return 0
-    is_held_out = corpus.unseen()
+    is_held_out = corpus.is_held_out()
     leaks = pairs[is_held_out[pairs[:, 0]] != is_held_out[pairs[:, 1]]]
     return len(set(leaks[is_held_out[leaks]].tolist()))

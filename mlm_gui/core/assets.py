@@ -1,9 +1,12 @@
-"""What comes with the program."""
+"""The files that are shipped with the program."""
 
 from pathlib import Path
 
 _FOLDERS = (Path(__file__).parents[2] / "assets", Path(__file__).parents[1] / "assets")
 ASSETS = next((folder for folder in _FOLDERS if folder.is_dir()), _FOLDERS[0])
-"""The folder of the starter, the samples and the scripts: beside the package in a checkout, inside it when installed."""
+"""Folder of the starter model, the samples and the scripts.
+
+It is beside the package in a checkout, and inside the package when installed.
+"""
 STARTER = "starter"
-"""The name of the bundled model."""
+"""Name of the bundled model."""

@@ -1,6 +1,8 @@
-"""TrainConfig: every choice of a training run, with its range; and the recipes, prepared settings by name."""
+"""TrainConfig, every choice of a training run with its range; RECIPES, prepared settings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from mlm_gui.core import validation
 from mlm_gui.core.masking.policy import MaskPolicy
@@ -8,9 +10,9 @@ from mlm_gui.errors import UserError
 
 MAX_STEPS = 1_000_000
 TUTORIAL_BATCH = 16
-"""Sequences in one step when a run goes as taught."""
+"""Sequences in one step in tutorial mode."""
 MAX_TUTORIAL_CHARACTERS = 20_000_000
-"""The longest text that is trained on as taught."""
+"""The longest text that tutorial mode takes, in characters."""
 
 
 @dataclass(frozen=True)
@@ -20,89 +22,110 @@ class TrainConfig:
     epochs: int = 4
     """Passes over the training text, 1 to 100."""
     max_steps: int = 0
-    """Stops after this many steps; 0 means no such limit."""
+    """The run ends after this many steps; 0 sets no limit."""
     tokens_per_step: int = 1024
-    """Real tokens in each step, about; there is no padding. A text above a megabyte takes at least 1,024."""
+    """Real tokens in each step, approximately, since there is no padding.
+
+    A text above a megabyte takes at least 1,024.
+    """
     learning_rate: float = 0.0
-    """Peak rate of AdamW; 0 chooses 2e-3 / passes · (128 / hidden size)^1.5: over four passes 5e-4 for the starter and 3.4e-5 for a base-size BERT."""
+    """Peak learning rate of AdamW; 0 chooses `default_learning_rate` for the model.
+
+    That is 2e-3 / epochs · (128 / hidden size)^1.5. Over four epochs it is 5e-4 for the starter
+    and 3.4e-5 for a base-size BERT.
+    """
     warmup_share: float = 0.06
-    """Share of the steps in which the rate climbs to its peak."""
+    """Share of the steps in which the learning rate rises to its peak."""
     schedule: str = "linear"
-    """After the warm-up the rate falls in a straight line to zero ("linear") or stays at its peak ("constant")."""
+    """The learning rate after the warm-up.
+
+    "linear" decays it in a straight line to zero; "constant" keeps it at its peak.
+    """
     weight_decay: float = 0.01
-    """Pull of the weights towards zero (decoupled, as in AdamW); norms and biases are spared."""
+    """Decoupled weight decay, as in AdamW; norms and biases have none."""
     clip: float = 1.0
-    """Largest norm of the gradient; a longer one is shortened to it."""
+    """Largest norm of the gradient; a longer gradient is scaled down to it."""
     dropout: float = 0.0
     """Share of activations switched off at random while training; 0 suits short runs."""
     mask_rate: float = 0.15
-    """Chance of each ordinary token to be chosen."""
+    """Probability that an ordinary token is chosen, 0.01 to 0.9."""
     mask_share: float = 0.8
-    """Of the chosen, the share shown as the mask token."""
+    """Share of the chosen tokens that the model sees as the mask token."""
     random_share: float = 0.1
-    """Of the chosen, the share shown as a random token; the rest is left as it is."""
+    """Share of the chosen tokens that the model sees as a random token; the rest is kept."""
     unit: str = "token"
-    """What is chosen at a time: "token", "word" or "span"; see masking.UNITS."""
+    """What is chosen at a time: "token", "word" or "span"; see masking.policy.UNITS."""
     evaluations: int = 8
-    """How many times the held-out text is scored on the way, besides before the first step."""
+    """Evaluations on the held-out text during the run, besides the one before the first step."""
     patience: int = 0
-    """Ends the run after this many evaluations in a row without a new best; 0 never does."""
+    """The run ends after this many evaluations in a row without a new best; 0 never ends it."""
     precision: str = "auto"
-    """"float32", "bfloat16" (mixed: weights stay float32), or "auto": bfloat16 on a GPU that computes in it, else float32."""
+    """"float32"; "bfloat16", mixed precision with float32 weights; or "auto".
+
+    "auto" is bfloat16 on a GPU that computes in it, else float32.
+    """
     accumulation: int = 1
-    """Parts each step is computed in, one after the other; more parts need less memory and give the same gradient."""
+    """Micro-batches in each step, one after the other.
+
+    More of them need less memory and give the same gradient.
+    """
     freeze_embeddings: bool = False
-    """Leaves the embeddings as they are; where the output matrix is tied to them, that too."""
+    """Keeps the embeddings fixed, and with them an output matrix that is tied to them."""
     freeze_layers: int = 0
-    """Leaves this many of the lowest layers as they are."""
+    """Keeps this many of the lowest layers fixed."""
     tutorial_mode: bool = False
-    """Goes the way of the tutorial: sequences padded to the model's full length and longer paragraphs cut off there, 16 sequences a step, masks drawn
-    once for all passes, and the loss over every position, padding included. `tokens_per_step` has no say then."""
+    """Trains as the tutorial does, for comparison.
+
+    Sequences are padded to the model's full length, and longer paragraphs are cut off there. A
+    step has TUTORIAL_BATCH sequences. Masks are drawn once for all epochs. The loss counts every
+    position, padding included. `tokens_per_step` has no effect.
+    """
     seed: int = 0
     """Decides the order of the paragraphs and every mask."""
 
     def __post_init__(self) -> None:
-        for name, check, *limits in _RANGES:
-            object.__setattr__(
-                self,
-                name,
-                check(f"The setting {name.replace('_', ' ')}", getattr(self, name), *limits),
-            )
-        _ = self.policy
+        for name, check in CHECKS.items():
+            checked = check(f"The setting {name.replace('_', ' ')}", getattr(self, name))
+            object.__setattr__(self, name, checked)
+        _ = self.policy  # the policy checks its own four settings
 
     def check_length(self, num_characters: int) -> None:
-        """Raises UserError for a run as taught on a text that does not fit into memory whole, as the tutorial has it."""
+        """Raises UserError when tutorial mode would have to hold too long a text in memory."""
         if self.tutorial_mode and num_characters > MAX_TUTORIAL_CHARACTERS:
             raise UserError(
                 "This text is too long for the tutorial's way.",
-                f"That way holds the whole text in memory, {MAX_TUTORIAL_CHARACTERS:,} characters at most, and this one has {num_characters:,}.",
+                f"That way holds the whole text in memory, {MAX_TUTORIAL_CHARACTERS:,} characters "
+                f"at most, and this one has {num_characters:,}.",
                 "Choose another recipe, or a part of the text.",
             )
 
     @property
     def policy(self) -> MaskPolicy:
+        """The four masking settings."""
         return MaskPolicy(self.mask_rate, self.mask_share, self.random_share, self.unit)
 
 
-_RANGES = (
-    ("epochs", validation.whole, 1, 100),
-    ("max_steps", validation.whole, 0, MAX_STEPS),
-    ("tokens_per_step", validation.whole, 64, 65_536),
-    ("learning_rate", validation.fraction, 0, 0.1),
-    ("warmup_share", validation.fraction, 0, 1),
-    ("schedule", validation.one_of, ("linear", "constant")),
-    ("weight_decay", validation.fraction, 0, 1),
-    ("clip", validation.fraction, 0.01, 1000),
-    ("dropout", validation.fraction, 0, 0.9),
-    ("evaluations", validation.whole, 1, 200),
-    ("patience", validation.whole, 0, 200),
-    ("precision", validation.one_of, ("auto", "float32", "bfloat16")),
-    ("accumulation", validation.whole, 1, 1024),
-    ("freeze_embeddings", validation.switch),
-    ("freeze_layers", validation.whole, 0, 1000),
-    ("tutorial_mode", validation.switch),
-    ("seed", validation.whole, 0, 2**31 - 1),
-)
+Check = Callable[[str, object], object]
+CHECKS: dict[str, Check] = {
+    "epochs": partial(validation.whole, low=1, high=100),
+    "max_steps": partial(validation.whole, low=0, high=MAX_STEPS),
+    "tokens_per_step": partial(validation.whole, low=64, high=65_536),
+    "learning_rate": partial(validation.fraction, low=0, high=0.1),
+    "warmup_share": partial(validation.fraction, low=0, high=1),
+    "schedule": partial(validation.one_of, choices=("linear", "constant")),
+    "weight_decay": partial(validation.fraction, low=0, high=1),
+    "clip": partial(validation.fraction, low=0.01, high=1000),
+    "dropout": partial(validation.fraction, low=0, high=0.9),
+    "evaluations": partial(validation.whole, low=1, high=200),
+    "patience": partial(validation.whole, low=0, high=200),
+    "precision": partial(validation.one_of, choices=("auto", "float32", "bfloat16")),
+    "accumulation": partial(validation.whole, low=1, high=1024),
+    "freeze_embeddings": validation.switch,
+    "freeze_layers": partial(validation.whole, low=0, high=1000),
+    "tutorial_mode": validation.switch,
+    "seed": partial(validation.whole, low=0, high=2**31 - 1),
+}
+"""The range of each setting; MaskPolicy checks the four masking settings."""
 RECIPES = {
     "recommended": TrainConfig(),
     "quick": TrainConfig(epochs=2, max_steps=60, evaluations=5),

@@ -1,13 +1,18 @@
-"""Range checks for values that come from outside; every setting passes through one of these."""
+"""Checks for values that come from outside; every setting passes through one of these."""
 
 import re
-from typing import Any
 
 from mlm_gui.errors import UserError
 
+_SHOWN_CHARACTERS = 60
+"""An error message quotes this much of a wrong value."""
 
-def whole(name: str, value: Any, low: int, high: int) -> int:
-    """`value` as an int in [low, high]; raises UserError otherwise (NaN, text, fractions and booleans included)."""
+
+def whole(name: str, value: object, low: int, high: int) -> int:
+    """`value` as an int in [low, high].
+
+    Raises UserError for anything else: NaN, text, fractions and booleans included.
+    """
     number = fraction(name, value, low, high)
     if number != int(number):
         raise UserError(
@@ -18,20 +23,19 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
     return int(number)
 
 
-def fraction(name: str, value: Any, low: float, high: float) -> float:
+def fraction(name: str, value: object, low: float, high: float) -> float:
     """`value` as a finite float in [low, high]; raises UserError otherwise."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        shown = repr(value)[:60]
         raise UserError(
-            f"{name} cannot be {shown}.",
+            f"{name} cannot be {_quoted(value)}.",
             f"It must be a number from {low:g} to {high:g}.",
             "Choose a value inside that range.",
         )
     return float(value)
 
 
-def text(name: str, value: Any, max_characters: int) -> str:
-    """`value` as clean text of at most `max_characters`: NUL and lone surrogates, which tokenizers refuse, become U+FFFD."""
+def text(name: str, value: object, max_characters: int) -> str:
+    """`value` as `readable` text; raises UserError when it is no text or too long."""
     if not isinstance(value, str):
         raise UserError(
             f"{name} is not text.",
@@ -48,27 +52,31 @@ def text(name: str, value: Any, max_characters: int) -> str:
 
 
 def readable(text: str) -> str:
-    """`text` with U+FFFD in place of NUL and lone surrogates, which neither tokenizers nor JSON can take."""
+    """`text` with U+FFFD for NUL and lone surrogates, which tokenizers and JSON refuse."""
     return re.sub("[\x00\ud800-\udfff]", "\ufffd", text)
 
 
-def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    """`value` when it is among `choices`; raises UserError otherwise."""
-    if value not in choices:
+def one_of(name: str, value: object, choices: tuple[str, ...]) -> str:
+    """`value` when it is one of `choices`; raises UserError otherwise."""
+    if not isinstance(value, str) or value not in choices:
         raise UserError(
-            f"{name} cannot be {repr(value)[:60]}.",
+            f"{name} cannot be {_quoted(value)}.",
             f"It is one of {', '.join(choices)}.",
             "Choose one of these.",
         )
     return value
 
 
-def switch(name: str, value: Any) -> bool:
+def switch(name: str, value: object) -> bool:
     """`value` as True or False; raises UserError for anything else."""
     if value not in (True, False):
         raise UserError(
-            f"{name} cannot be {repr(value)[:60]}.",
+            f"{name} cannot be {_quoted(value)}.",
             "It is either on or off.",
             "Switch it on or off.",
         )
     return bool(value)
+
+
+def _quoted(value: object) -> str:
+    return repr(value)[:_SHOWN_CHARACTERS]

@@ -4,13 +4,20 @@ import contextlib
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 _M_MMAP_MAX, _M_TRIM_THRESHOLD = -4, -1
 """From glibc's malloc.h."""
 
 
-def prepare() -> None:
-    """Call it before gradio or torch is imported. What the person has set already stays."""
+def prepare(home: Path | None = None) -> None:
+    """Call it before gradio or torch is imported. What the person has set already stays.
+
+    home: the folder that keeps the page's uploads. Without it Gradio takes a folder that all users
+    of the machine share, and cannot write into one that belongs to somebody else.
+    """
+    if home is not None:
+        os.environ.setdefault("GRADIO_TEMP_DIR", str(home.absolute() / "uploads"))
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # the server looks nothing up
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # OpenMP's waiting threads sleep instead of spinning. That is a fifth slower on an idle

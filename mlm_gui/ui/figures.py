@@ -1,13 +1,19 @@
 """Plotly figures as functions of a run's history, and the points a live chart is still missing."""
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
+
 import plotly.graph_objects as go
 
-from mlm_gui.core.training.events import MicroBatchesSplit, Paused, Resumed
+from mlm_gui.core.training.events import Evaluated, MicroBatchesSplit, Paused, Resumed
 from mlm_gui.core.training.history import History
 from mlm_gui.ui.run_text import LOSS_NAME
 
 MAX_POINTS = 500
 """Points of one line at most; a longer run is thinned to means over equal stretches of steps."""
+Line = dict[str, list[Any]]
+"""The points of one trace: "x" and "y"."""
+T = TypeVar("T")
 
 LOOKS = (
     ("var(--unseen)", "solid", "circle"),
@@ -22,7 +28,7 @@ MAX_OVERLAID = len(LOOKS)
 
 
 def loss_chart(history: History, max_points: int = MAX_POINTS) -> go.Figure:
-    """Training loss, raw and smoothed, and the loss on unseen text, over the steps of the whole run."""
+    """Training loss, raw and smoothed, and the loss on unseen text, over all steps of the run."""
     points = loss_points(history, max_points)
     total = history.started.total_steps if history.started else 1
     figure = go.Figure(
@@ -63,109 +69,122 @@ def loss_chart(history: History, max_points: int = MAX_POINTS) -> go.Figure:
     return figure
 
 
-def loss_points(
-    history: History, max_points: int = MAX_POINTS, first: int = 0
-) -> dict[str, dict[str, list]]:
-    """x and y of the three lines of `loss_chart`, by the number of the trace.
+def loss_points(history: History, max_points: int = MAX_POINTS, first: int = 0) -> dict[str, Line]:
+    """The three lines of `loss_chart`, by the number of the trace.
 
     first: how many points of the two training lines to leave out.
+
+    Of three steps in points of one step each, with one evaluation at the start:
+    `{"0": {"x": [1, 2, 3], "y": losses}, "1": smoothed, "2": {"x": [0], "y": [loss]}}`.
     """
     steps, losses, smoothed = history.curve
     stride = _stride(len(steps), max_points)
     ends = range(stride * (first + 1), len(steps) + 1, stride)
     x = [steps[end - 1] for end in ends]
-    means = [round(sum(losses[end - stride : end]) / stride, 4) for end in ends]
+    evaluations = history.evaluations
     return {
-        "0": {"x": x, "y": means},
+        "0": {"x": x, "y": [round(sum(losses[end - stride : end]) / stride, 4) for end in ends]},
         "1": {"x": x, "y": [round(smoothed[end - 1], 4) for end in ends]},
         "2": {
-            "x": [score.step for score in history.evaluations],
-            "y": [round(score.loss, 4) for score in history.evaluations],
+            "x": [score.step for score in evaluations],
+            "y": [round(score.loss, 4) for score in evaluations],
         },
     }
 
 
+class NewPoints(NamedTuple):
+    """What a chart is missing."""
+
+    add: dict[str, Line] | None
+    """Points to add, by the number of the trace."""
+    replace: dict[str, Line] | None
+    """Whole lines in place of those that are drawn."""
+    cursor: tuple[int, ...]
+    """What the chart knows then: numbers of steps, of evaluations and of turns."""
+
+
 def new_points(
-    history: History, known: object, max_points: int = MAX_POINTS
-) -> tuple[dict | None, dict | None, list[int]]:
-    """What a chart is missing that knows [steps, evaluations, turns].
+    history: History, known: tuple[int, ...] | None, max_points: int = MAX_POINTS
+) -> NewPoints:
+    """What a chart is missing that knows so many steps, evaluations and turns.
 
-    Returns the points to add, or the whole lines to replace, and what the chart knows then. Lines
-    are replaced only when the chart is new, when they are thinned anew, or when the run went back
-    to a checkpoint.
+    Lines are replaced only when the chart is new, when they had to be thinned anew, or when the run
+    went back to a checkpoint.
     """
-    now = [len(history.curve[0]), len(history.evaluations), len(history.turns)]
-    fits = (
-        isinstance(known, list)
-        and len(known) == len(now)
-        and all(
-            isinstance(count, int) and 0 <= count <= most
-            for count, most in zip(known, now, strict=True)
-        )
-        and known[2] == now[2]
-    )
-    if not fits or _stride(known[0], max_points) != _stride(now[0], max_points):
-        return None, loss_points(history, max_points), now
-    drawn = known[0] // _stride(now[0], max_points)
-    points = loss_points(history, max_points, first=drawn)
+    now = (len(history.curve[0]), len(history.evaluations), len(history.turns))
+    stride = _stride(now[0], max_points)
+    if known is None or not _is_earlier(known, now) or _stride(known[0], max_points) != stride:
+        return NewPoints(None, loss_points(history, max_points), now)
+    points = loss_points(history, max_points, first=known[0] // stride)
     scores = {axis: values[known[1] :] for axis, values in points["2"].items()}
-    return {**points, "2": scores}, None, now
+    return NewPoints({**points, "2": scores}, None, now)
 
 
-def turn_marks(history: History, most: int = 8) -> list[dict]:
-    """Where the run was paused, went on, or shrank, for marks on the chart: the last few; a pause at the step it went on from is one mark."""
+def _is_earlier(known: tuple[int, ...], now: tuple[int, ...]) -> bool:
+    """True for a cursor that this run may have given out since its last turn."""
+    if len(known) != len(now) or known[-1] != now[-1]:
+        return False
+    return all(0 <= count <= most for count, most in zip(known, now, strict=True))
+
+
+def turn_marks(history: History, most: int = 8) -> list[dict[str, Any]]:
+    """Where the run was paused, resumed, or took smaller parts, for marks on the chart.
+
+    The last few; a pause at the step from which it was resumed is one mark.
+    """
+    words = {Resumed: "went on", Paused: "paused", MicroBatchesSplit: "smaller parts"}
     marks: dict[int, str] = {}
     for turn in history.turns:
-        word = {Resumed: "went on", Paused: "paused", MicroBatchesSplit: "smaller parts"}[
-            type(turn)
-        ]
         if isinstance(turn, Resumed) and turn.step > history.num_steps:
             continue
-        marks[turn.step] = (
-            "paused, went on" if word == "went on" and marks.get(turn.step) == "paused" else word
-        )
+        is_after_pause = isinstance(turn, Resumed) and marks.get(turn.step) == "paused"
+        marks[turn.step] = "paused, went on" if is_after_pause else words[type(turn)]
     return [{"step": step, "text": text} for step, text in sorted(marks.items())[-most:]]
 
 
-def loss_table(history: History, most: int | None = 50) -> tuple[list[str], list[list]]:
-    """The numbers of the chart: the column heads, and one row a step; with `most`, about that many, evenly chosen and with the evaluations first."""
+def loss_table(history: History, most: int | None = 50) -> tuple[list[str], list[list[Any]]]:
+    """The numbers of the chart: the column heads, and one row for each step.
+
+    With `most`, about that many rows, evenly chosen and with the evaluations first.
+    """
     scores = {score.step: score for score in history.evaluations}
     trained = {step: pair for step, *pair in zip(*history.curve, strict=True)}
     steps = sorted({*trained, *scores})
     if most and len(steps) > most:
-        tested = _evenly(sorted(scores), most // 2)
-        steps = sorted({*tested, *_evenly(steps, most - len(tested))})
-    rows = []
+        tested = evenly(sorted(scores), most // 2)
+        steps = sorted({*tested, *evenly(steps, most - len(tested))})
+    rows: list[list[Any]] = []
     for step in steps:
-        score = scores.get(step)
-        rows.append(
-            [
-                step,
-                *(map(lambda loss: round(loss, 4), trained[step]) if step in trained else ("", "")),
-                *(
-                    [round(score.loss, 4), round(score.perplexity, 2), round(score.top1, 4)]
-                    if score
-                    else ["", "", ""]
-                ),
-            ]
-        )
-    return ["step", "training loss", "smoothed", LOSS_NAME, "perplexity", "right first guess"], rows
+        losses = [round(loss, 4) for loss in trained[step]] if step in trained else ["", ""]
+        rows.append([step, *losses, *_score_cells(scores.get(step))])
+    head = ["step", "training loss", "smoothed", LOSS_NAME, "perplexity", "right first guess"]
+    return head, rows
 
 
-def _evenly(values: list[int], most: int) -> list[int]:
+def _score_cells(score: Evaluated | None) -> list[Any]:
+    if score is None:
+        return ["", "", ""]
+    return [round(score.loss, 4), round(score.perplexity, 2), round(score.top1, 4)]
+
+
+def evenly(values: Sequence[T], most: int) -> list[T]:
     """At most so many of them, the first and the last included."""
     if len(values) <= most:
-        return values
+        return list(values)
     return [values[round(place * (len(values) - 1) / (most - 1))] for place in range(most)]
 
 
 def overlay_chart(runs: list[tuple[str, History]], max_points: int = 200) -> go.Figure:
-    """Several runs on one chart: unseen text as strong marked lines with the run's name at their end, training as thin lines of the same colour."""
-    figure, ends = go.Figure(), []
+    """Several runs on one chart, each in its own colour.
+
+    Unseen text is a strong marked line with the run's number at its end, training a thin one.
+    """
+    figure = go.Figure()
     for place, (name, history) in enumerate(runs):
         colour, dash, symbol = LOOKS[place % len(LOOKS)]
         points = loss_points(history, max_points)
         label = name if len(name) <= 28 else f"{name[:27]}…"
+        number = f"run {place + 1}"
         figure.add_scatter(
             **points["1"],
             name=f"{label}, training",
@@ -181,20 +200,18 @@ def overlay_chart(runs: list[tuple[str, History]], max_points: int = 200) -> go.
             line={"color": colour, "width": 2.4, "dash": dash},
             marker={"size": 9, "symbol": symbol, "color": colour},
             cliponaxis=False,
-            hovertemplate="step %{x}: %{y:.3f}<extra>" + f"run {place + 1}" + "</extra>",
+            hovertemplate=f"step %{{x}}: %{{y:.3f}}<extra>{number}</extra>",
         )
         if points["2"]["x"]:
-            ends.append((points["2"]["x"][-1], points["2"]["y"][-1], f"{place + 1}", colour))
-    for x, y, label, colour in ends:
-        figure.add_annotation(
-            x=x,
-            y=y,
-            text=f"run {label}",
-            showarrow=False,
-            xanchor="left",
-            xshift=9,
-            font={"color": colour, "size": 12},
-        )
+            figure.add_annotation(
+                x=points["2"]["x"][-1],
+                y=points["2"]["y"][-1],
+                text=number,
+                showarrow=False,
+                xanchor="left",
+                xshift=9,
+                font={"color": colour, "size": 12},
+            )
     figure.update_layout(
         margin={"l": 52, "r": 60, "t": 12, "b": 44},
         xaxis={"title": "step", "rangemode": "tozero"},

@@ -1,4 +1,4 @@
-"""What a browser remembers: opaque ids, under which the truth lies on the server; and its own last questions."""
+"""What a browser remembers: opaque ids of what the server keeps, and its own last questions."""
 
 from typing import NamedTuple
 
@@ -19,16 +19,18 @@ class Session(NamedTuple):
 
 
 def build_questions() -> gr.BrowserState:
-    """What was asked on the Compare tab, the last question first; it stays in the browser. Like every BrowserState it stands outside the tabs: one
-    inside is empty until its tab is opened."""
+    """What was asked on the Compare tab, the last question first; it stays in the browser.
+
+    Like every BrowserState it is built outside the tabs: one inside is empty until its tab is
+    opened.
+    """
     return gr.BrowserState([], storage_key="mlm-studio-questions", secret=SECRET)
 
 
 def build_session() -> Session:
     """The states, empty until the first visit fills them."""
-    return Session(
-        *(
-            gr.BrowserState("", storage_key=f"mlm-studio-{name}", secret=SECRET)
-            for name in Session._fields
-        )
-    )
+
+    def state(name: str) -> gr.BrowserState:
+        return gr.BrowserState("", storage_key=f"mlm-studio-{name}", secret=SECRET)
+
+    return Session(visitor=state("visitor"), text_id=state("text_id"), run_id=state("run_id"))

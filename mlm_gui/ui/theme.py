@@ -1,4 +1,4 @@
-"""The look: a gradio theme in our colours, the stylesheet beside it, and where the components' scripts lie."""
+"""The look: a Gradio theme in our colours, the stylesheet, and the components' scripts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import gradio as gr
 
 from mlm_gui.core.assets import ASSETS
 
-STYLE = ASSETS / "style.css"
+SHEETS = ("page", "runs", "masks", "small_screens", "exam_and_compare")
+"""The stylesheets in assets/css. A later one wins, so their order counts."""
+STYLES = [ASSETS / "css" / f"{name}.css" for name in SHEETS]
 
 SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
 
 
 def theme() -> gr.themes.Base:
-    """Gradio's own controls in the colours of `style.css`; its variables follow the theme, so each value is said once."""
+    """Gradio's own controls in the colours of `page.css`.
+
+    Its variables follow the theme, so that each value is written once.
+    """
     look = gr.themes.Base(
         font=SANS,
         font_mono=MONO,

@@ -1,4 +1,7 @@
-"""One server and one Chromium for the session, a visitor without a past for each test. Every test also proves: no JavaScript error, no outside request."""
+"""One server and one Chromium for the session, a visitor without a past for each test.
+
+Every test also proves: no JavaScript error, no outside request.
+"""
 
 import os
 import shutil
@@ -7,11 +10,16 @@ import time
 from pathlib import Path
 
 import pytest
+from short_exams import short_exams
 
+from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.training.events import Stepped
 from mlm_gui.services.jobs import training_queue as jobs
+from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.registry import delete
-from mlm_gui.services.runs.run import LIVE_STATES, RESUMABLE_STATES
+from mlm_gui.services.runs.request import RunRequest
+from mlm_gui.services.runs.run import LIVE_STATES, RESUMABLE_STATES, Run
+from mlm_gui.services.storage.files import new_id
 
 UNFINISHED = {*LIVE_STATES, *RESUMABLE_STATES} - {"stopped"}
 CHROMIUM = (
@@ -34,7 +42,8 @@ def browser():
         if os.environ.get("CI"):
             pytest.fail("Chromium is missing, and in CI the browser tests must run.")
         pytest.skip(
-            "Chromium is not installed; the browser tests need it (Debian: apt-get install chromium)."
+            "Chromium is not installed; the browser tests need it "
+            "(Debian: apt-get install chromium)."
         )
     from playwright.sync_api import expect, sync_playwright
 
@@ -81,7 +90,11 @@ FRAMES = """() => new Promise(done => {
 
 
 def patient(tab):
-    """The tab, whose clicks let two frames pass: Gradio gives what a tab or an accordion holds its first values one frame after showing it, over what was typed by then."""
+    """The tab, whose clicks let two frames pass.
+
+    Gradio gives what a tab or an accordion holds its first values one frame after showing it, over
+    what was typed by then.
+    """
     click = tab.click
 
     def clicked(*arguments, **options):
@@ -94,13 +107,19 @@ def patient(tab):
 
 @pytest.fixture(scope="session")
 def warm(browser):
-    """A browser tab that is kept: only the first test waits until all of Gradio's scripts are fetched and compiled."""
+    """A browser tab that is kept.
+
+    Only the first test waits until all of Gradio's scripts are fetched and compiled.
+    """
     return patient(browser.new_context(viewport=DESK).new_page())
 
 
 @pytest.fixture
 def open_page(browser, warm, served):
-    """A function that opens the page as a visitor who was never here; called again, as another such visitor."""
+    """A function that opens the page as a visitor who was never here.
+
+    Called again, it opens it as another such visitor.
+    """
     url, studio = served
     tabs, errors, outside = [], [], []
 
@@ -118,7 +137,7 @@ def open_page(browser, warm, served):
     def opened(path="/", viewport=DESK):
         tab = patient(browser.new_context().new_page()) if tabs else warm
         tabs.append(tab)
-        tab.goto(f"{url}/theme.css")  # leaves the page of the test before, which could still write
+        tab.goto("about:blank")  # leaves the page of the test before, which could still write
         tab.context.new_cdp_session(tab).send(
             "Storage.clearDataForOrigin", {"origin": url, "storageTypes": "all"}
         )
@@ -140,9 +159,8 @@ def open_page(browser, warm, served):
         warm.unroute_all()
     for tab in warm.context.pages[1:]:
         tab.close()
-    for run in (
-        studio.runs.all()
-    ):  # nothing trains beside the next test, and its visitors are shown no run of this one
+    # nothing trains beside the next test, and its visitors are shown no run of this one
+    for run in studio.runs.all():
         if run.state in UNFINISHED:
             studio.training_queue.pause(run)
             while run.state in LIVE_STATES:
@@ -157,9 +175,41 @@ def page(open_page):
     return open_page()
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, corpus, lm) -> Run:
+    """A finished run in a folder of its own; see `finished_run`."""
+    config = TrainConfig(epochs=1, max_steps=4, tokens_per_step=512, evaluations=1)
+    run = Run.create(
+        tmp_path_factory.mktemp("trained") / "run", RunRequest(corpus=corpus, config=config)
+    )
+    with short_exams():
+        list(finetune(run, lambda name: lm.copy()))
+    return run
+
+
+@pytest.fixture
+def finished_run(served, trained):
+    """A function that puts a copy of the finished run on the page, under a name."""
+    _, studio = served
+    copies = []
+
+    def put(name: str) -> Run:
+        run_id = new_id()
+        shutil.copytree(trained.folder, studio.runs.folder / run_id)
+        run = studio.runs.find(run_id)
+        run.rename(name)
+        copies.append(run)
+        return run
+
+    yield put
+    for run in copies:
+        if run.folder.exists():
+            delete(run)
+
+
 @pytest.fixture
 def held(served, monkeypatch):
-    """Runs stay in training, however short they are, until this event is set: they wait after their fifth step."""
+    """Until this event is set, runs wait after their fifth step, however short they are."""
     let_go, finetune = threading.Event(), jobs.finetune
 
     def waiting(*arguments):

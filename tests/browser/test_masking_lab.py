@@ -1,4 +1,7 @@
-"""The masking lab in a real browser: clicking, keying, stepping, re-rolling, the code, the table, and the next batch of a run."""
+"""The masking lab in a real browser.
+
+Clicking, keying, stepping, re-rolling, the code, the table, and the next batch of a run.
+"""
 
 import pytest
 from playwright.sync_api import expect
@@ -172,9 +175,8 @@ def test_the_lab_fits_a_phone_with_every_part_open(open_page):
 
 def test_of_clicks_faster_than_the_server_none_is_lost_or_counted_twice(lab):
     assert lab.evaluate(f"document.querySelectorAll('{CHIPS}').length") > 8
-    lab.evaluate(
-        f"[1, 2, 3, 3, 4, 4, 4].forEach(place => document.querySelectorAll('{CHIPS}')[place].click())"
-    )
+    click = f"place => document.querySelectorAll('{CHIPS}')[place].click()"
+    lab.evaluate(f"[1, 2, 3, 3, 4, 4, 4].forEach({click})")
     chips = lab.locator(CHIPS)
     for place, mark in ((1, "+"), (2, "+"), (3, "×")):
         expect(chips.nth(place).locator("u")).to_have_text(mark)

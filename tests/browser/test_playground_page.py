@@ -1,30 +1,22 @@
-"""The closer looks of the Compare tab, in a real browser: any two models, blanks together, own words, the maps, and questions kept."""
+"""The closer looks of the Compare tab, in a real browser.
+
+Any two models, blanks together, own words, the maps, and questions kept.
+"""
 
 import pytest
 from playwright.sync_api import expect
 
-from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.inference.fill import fill
 from mlm_gui.core.inference.surprisal import surprises
 from mlm_gui.services.jobs.background import BackgroundTask
-from mlm_gui.services.runs.finetune import finetune
-from mlm_gui.services.runs.request import RunRequest
 
 SENTENCE = "Leave the ___ on the ___ until they rattle."
 
 
-@pytest.fixture(scope="module")
-def tuned(served, corpus):
+@pytest.fixture
+def tuned(finished_run):
     """A finished run that everybody on this laptop may see."""
-    _, studio = served
-    run = studio.runs.create(
-        RunRequest(
-            corpus=corpus,
-            config=TrainConfig(epochs=1, max_steps=4, tokens_per_step=512, evaluations=1),
-        )
-    )
-    list(finetune(run, studio.models.load))
-    return run
+    return finished_run("seed-almanac")
 
 
 @pytest.fixture
@@ -91,9 +83,8 @@ def test_a_reading_can_be_cancelled(page, corpus, monkeypatch):
     def wait_until_cancelled(task, share):
         return not task.cancelled.wait(60 if share > 0 else 0)
 
-    monkeypatch.setattr(
-        BackgroundTask, "keep_going", wait_until_cancelled
-    )  # it does not end before that, however quick the machine is
+    # it does not end before that, however quick the machine is
+    monkeypatch.setattr(BackgroundTask, "keep_going", wait_until_cancelled)
     page.click("#compare-surprise > button")
     page.fill("#surprise-text textarea", "\n\n".join(corpus.paragraphs))
     page.click("#surprise-read")
@@ -146,7 +137,8 @@ def test_words_clicked_faster_than_the_models_answer_are_all_hidden(page):
     words = page.locator("#compare-words .strip button")
     hidden = page.locator("#compare-words .strip button[aria-pressed=true]")
     expect(hidden).to_have_count(2)
-    click = "places => places.forEach(place => document.querySelectorAll('#compare-words .strip button')[place].click())"
+    click = """places => places.forEach(place =>
+        document.querySelectorAll('#compare-words .strip button')[place].click())"""
     page.evaluate(click, [0, 1, 3])
     expect(hidden).to_have_count(5)
     page.evaluate(click, [0, 0, 1])

@@ -13,21 +13,19 @@ from playwright.sync_api import expect
 
 from mlm_gui.__main__ import main
 from mlm_gui.core.config import TrainConfig
-from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
-from mlm_gui.ui.tabs.train import tab as training_tab
+from mlm_gui.ui.tabs.train import controls as train_controls
 
 PLOT = "document.querySelector('#train-chart .js-plotly-plot')"
 STEPS = f"{PLOT}?.data?.[0]?.x ?? []"
 
 
 def begin(page, **settings):
+    """Starts a run whose steps are quick, and fewer than points in a line."""
     bring(page)
     page.click("#tab-train-button")
-    choose_settings(
-        page, tokens_per_step=1024, **settings
-    )  # long enough, and fewer steps than points in a line
+    choose_settings(page, tokens_per_step=256, evaluations=1, **settings)
     page.click("#train-start")
 
 
@@ -47,12 +45,12 @@ def test_pause_takes_one_step_and_goes_on_and_zoom_stays(page, held):
     page.click("#train-pause")
     expect(page.locator("#train-pause")).to_have_text("Pausing …")
     held.set()
-    expect(page.locator("#train-go-on")).to_be_enabled()
+    expect(page.locator("#train-resume")).to_be_enabled()
     expect(page.locator("#train-pause")).to_be_disabled()
     expect(page.locator("#train-chart .note")).to_contain_text("Paused at step 5")
     page.click("#train-one-step")
     expect(page.locator("#train-chart .note")).to_contain_text("Paused at step 6")
-    page.click("#train-go-on")
+    page.click("#train-resume")
     page.wait_for_function(f"({STEPS}).at(-1) > 7")
     assert page.evaluate(f"{PLOT}.layout.xaxis.range") == [1, 7]
     page.click("#train-stop")
@@ -79,17 +77,13 @@ def test_a_run_stands_in_the_queue_and_can_leave_it(page, served, held, corpus):
 
 
 def test_news_of_one_run_that_come_late_do_not_cover_the_run_started_meanwhile(
-    page, served, held, corpus, monkeypatch
+    page, served, held, monkeypatch
 ):
     _, studio = served
     begin(page, max_steps=8)
     wait_for_fifth_step(page)
-    first, let_go, looks, view_of = (
-        studio.runs.all()[0],
-        threading.Event(),
-        [],
-        training_tab.view_of,
-    )
+    first, looks = studio.runs.all()[0], []
+    let_go, view_of = threading.Event(), train_controls.view_of
 
     def late(studio, run, visitor=""):
         looks.append(run)
@@ -98,7 +92,7 @@ def test_news_of_one_run_that_come_late_do_not_cover_the_run_started_meanwhile(
         return view_of(studio, run, visitor)
 
     page.click("#train-pause")
-    monkeypatch.setattr(training_tab, "view_of", late)
+    monkeypatch.setattr(train_controls, "view_of", late)
     held.set()
     expect(page.locator("#pill")).to_contain_text("paused")
     wait_until(page, lambda: first in looks)
@@ -123,9 +117,8 @@ def test_a_run_that_ends_while_another_tab_is_looked_at_is_there_everywhere(
     wait_for_fifth_step(page)
     page.click("#tab-compare-button")
     expect(page.locator("#compare-download")).to_be_visible()
-    other = open_page(
-        "/?tab=runs"
-    )  # another browser, that was never here: it is shown the run that trains
+    # another browser, that was never here: it is shown the run that trains
+    other = open_page("/?tab=runs")
     expect(other.locator("#pill")).to_contain_text("step 5 of 8")
     row = other.locator("#runs-list tbody tr").first
     expect(row).to_contain_text("running")
@@ -145,17 +138,8 @@ def test_a_run_that_ends_while_another_tab_is_looked_at_is_there_everywhere(
     expect(row).to_contain_text("→")
 
 
-def test_runs_are_compared_renamed_and_deleted(open_page, served, corpus):
-    _, studio = served
-    config = TrainConfig(max_steps=2, tokens_per_step=256, evaluations=1)
-    first, second = (
-        studio.runs.create(
-            RunRequest(corpus=corpus, config=config, owner="", name=f"run number {number}")
-        )
-        for number in (1, 2)
-    )
-    for run in (first, second):
-        list(finetune(run, studio.models.load))
+def test_runs_are_compared_renamed_and_deleted(open_page, finished_run):
+    first, second = finished_run("run number 1"), finished_run("run number 2")
     page = open_page(f"/?tab=compare&run={second.id}")
     expect(page.locator("#compare-tuned h3")).to_contain_text("run number 2")
     page.click("#tab-runs-button")
@@ -203,22 +187,9 @@ def test_the_empty_chart_speaks_before_the_drawing_library_is_there(open_page):
 
 
 def test_of_runs_ticked_while_the_drawing_library_is_on_its_way_all_are_drawn(
-    open_page, served, corpus
+    open_page, finished_run
 ):
-    _, studio = served
-    runs = [
-        studio.runs.create(
-            RunRequest(
-                corpus=corpus,
-                config=TrainConfig(max_steps=2, tokens_per_step=256, evaluations=1),
-                owner="",
-                name=name,
-            )
-        )
-        for name in ("one", "two")
-    ]
-    for run in runs:
-        list(finetune(run, studio.models.load))
+    runs = [finished_run("one"), finished_run("two")]
     page, asked = open_page("/?tab=text"), []
     page.route("**/plotly.min.js", lambda route: asked.append(route))
     page.goto(page.url.replace("tab=text", "tab=runs"))
@@ -305,20 +276,21 @@ def test_a_killed_server_s_run_goes_on_with_one_click_in_the_page_that_stayed_op
     page.wait_for_function(f"{POINTS} >= 2")
     (run,) = Studio.open(server.home, LAPTOP).runs.all()
     page.click("#train-pause")  # a checkpoint, at a known step
-    expect(page.locator("#train-go-on")).to_be_enabled()
-    page.click("#train-go-on")
+    expect(page.locator("#train-resume")).to_be_enabled()
+    page.click("#train-resume")
     page.wait_for_function(f"({STEPS}).at(-1) > {run.checkpoint_step + 1}")
     server.kill()
     expect(page.locator("#train-chart .note")).to_contain_text("Connection lost")
     server.start()
-    # Gradio may load the page anew once it finds the server again: Train is opened again then. The page asks after 15 seconds at most, and the server has just begun.
-    expect(page.locator("#train-go-on")).to_contain_text("from step", timeout=90_000)
+    # Gradio may load the page anew once it finds the server again: Train is opened again then.
+    # The page asks every 5 seconds, and the server has just begun.
+    expect(page.locator("#train-resume")).to_contain_text("from step", timeout=90_000)
     expect(page.locator("#train-chart .note")).to_contain_text(
         f"safe up to step {run.checkpoint_step:,}"
     )
-    expect(page.locator("#train-go-on")).to_have_text(f"Go on from step {run.checkpoint_step:,}")
+    expect(page.locator("#train-resume")).to_have_text(f"Resume from step {run.checkpoint_step:,}")
     broken_off = run.history().num_steps
-    page.click("#train-go-on")
+    page.click("#train-resume")
     page.wait_for_function(f"({STEPS}).at(-1) > {broken_off + 1}")
     page.click("#train-stop")
     expect(page.locator("#train-chart .note")).to_contain_text("Stopped")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from mlm_gui.core import tokens
 from mlm_gui.core.tokens import packs, tokenize
 from mlm_gui.errors import UserError
 
@@ -25,8 +26,9 @@ def test_a_long_paragraph_is_split_and_nothing_is_lost_or_doubled(family, corpus
     tokenizer = family(kind).tokenizer
     paragraph = " ".join(corpus.paragraphs[:8])
     store = tokenize([paragraph], tokenizer, 32)
-    start, end = tokenizer("beans")["input_ids"][0], tokenizer("beans")["input_ids"][-1]
-    assert store.num_sequences > 10 and (store.lengths[:-1] == 32).all() and store.lengths[-1] <= 32
+    start, *_, end = tokenizer("beans")["input_ids"]
+    assert store.num_sequences > 10
+    assert (store.lengths[:-1] == 32).all() and store.lengths[-1] <= 32
     assert all(row[0] == start and row[-1] == end for row in rows(store))
     assert [token for row in rows(store) for token in row[1:-1]] == ordinary(tokenizer, paragraph)
 
@@ -43,15 +45,11 @@ def test_the_whole_text_is_there_in_order(family, corpus, kind):
 
 
 def test_more_paragraphs_than_one_call_takes_are_all_there(lm, monkeypatch):
-    from mlm_gui.core import tokens
-
     paragraphs = [f"Row {number} of beans." for number in range(23)]
     whole = tokenize(paragraphs, lm.tokenizer, 64)
     monkeypatch.setattr(tokens, "PARAGRAPHS_PER_CALL", 5)
-    assert (
-        tokenize(paragraphs, lm.tokenizer, 64).ids.tolist() == whole.ids.tolist()
-        and whole.num_sequences == 23
-    )
+    assert tokenize(paragraphs, lm.tokenizer, 64).ids.tolist() == whole.ids.tolist()
+    assert whole.num_sequences == 23
 
 
 def test_no_paragraphs_give_an_empty_store(lm):
@@ -69,7 +67,7 @@ def test_a_tokenizer_without_a_fast_version_is_refused():
 
 @pytest.mark.parametrize("tokens_per_pack", [64, 300, 1024, 10**6])
 @pytest.mark.parametrize("seed", range(3))
-def test_each_sequence_stands_in_exactly_one_pack(tokens_per_pack, seed):
+def test_each_sequence_is_in_exactly_one_pack(tokens_per_pack, seed):
     rng = np.random.default_rng(seed)
     lengths = rng.integers(3, 200, 500)
     order = rng.permutation(500)
@@ -92,13 +90,11 @@ def test_sequences_longer_than_the_budget_get_a_pack_each():
     assert [pack.tolist() for pack in found] == [[0], [1], [2]]
 
 
-def test_a_pack_lays_its_sequences_end_to_end(lm):
+def test_the_sequences_of_a_pack_are_end_to_end(lm):
     store = tokenize(["Sow beans.", "Lift the peas early.", "Wait."], lm.tokenizer, 64)
     pack = store.pack(np.array([2, 0]))
-    assert (
-        pack.input_ids.tolist() == rows(store)[2] + rows(store)[0]
-        and pack.input_ids.dtype == torch.int64
-    )
+    assert pack.input_ids.tolist() == rows(store)[2] + rows(store)[0]
+    assert pack.input_ids.dtype == torch.int64
     first, second = pack.lengths.tolist()
     assert pack.sequences.tolist() == [0] * first + [1] * second
     assert pack.positions.tolist() == [*range(first), *range(second)]

@@ -22,7 +22,8 @@ from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
 from mlm_gui.services.storage import texts as store
 from mlm_gui.services.storage.texts import Texts, corpus_from_json, read_corpus
-from mlm_gui.ui.tabs import text as text_tab
+from mlm_gui.ui.tabs.text import description
+from mlm_gui.ui.tabs.text import tab as text_tab
 
 SHORT = TrainConfig(epochs=1, max_steps=4, tokens_per_step=64, evaluations=2, dropout=0.1)
 
@@ -71,7 +72,7 @@ def test_a_long_text_comes_back_as_it_went(tmp_path, long, in_memory):
         kept.findings.fingerprint == in_memory.fingerprint
         and kept.statistics() == in_memory.statistics()
     )
-    assert kept.unseen(0.3, 5).tolist() == in_memory.unseen(0.3, 5).tolist()
+    assert kept.is_held_out(0.3, 5).tolist() == in_memory.is_held_out(0.3, 5).tolist()
 
 
 @pytest.mark.parametrize("links", [True, False])
@@ -180,7 +181,7 @@ def test_what_a_model_learned_from_a_long_text_is_found_there(tmp_path, long):
 def test_the_text_tab_shows_the_same_of_a_long_text(studio, files, in_memory, monkeypatch):
     plain = text_tab.bring(studio, in_memory, 10, 0)
     monkeypatch.setattr(paragraphs, "MOST_HELD_CHARACTERS", 1_000)
-    view = text_tab.upload(studio, [str(file) for file in files], 10, 0)
+    view = text_tab.upload(studio, tuple(files), 10, 0)
     assert (view.numbers, view.title, view.fragmented, view.split) == (
         plain.numbers,
         plain.title,
@@ -193,14 +194,14 @@ def test_the_text_tab_shows_the_same_of_a_long_text(studio, files, in_memory, mo
 def test_the_text_tab_announces_what_it_reads_only_when_that_takes_long(
     studio, files, in_memory, monkeypatch
 ):
-    assert "Reading" not in str(
-        text_tab.announce(studio, [str(files[0])])
-    ) and "Reading" not in str(text_tab.announce(studio, []))
+    assert "Reading" not in str(text_tab.announce(studio, (files[0],))) and "Reading" not in str(
+        text_tab.announce(studio, ())
+    )
     monkeypatch.setattr(text_tab, "LONG_FILE_BYTES", 1_000)
-    assert "Reading 0.txt" in text_tab.announce(studio, [str(files[0])])
-    assert "Reading 2 files" in text_tab.announce(studio, [str(file) for file in files])
-    assert text_tab.title_of(studio, "") == text_tab.NO_TITLE
-    assert "2 files, ready" in text_tab.title_of(studio, studio.texts.add(in_memory))
+    assert "Reading 0.txt" in text_tab.announce(studio, (files[0],))
+    assert "Reading 2 files" in text_tab.announce(studio, tuple(files))
+    assert description.title_of(studio, "") == description.NO_TITLE
+    assert "2 files, ready" in description.title_of(studio, studio.texts.add(in_memory))
 
 
 def test_what_a_killed_reader_left_is_swept_after_a_day(tmp_path, monkeypatch):
@@ -242,7 +243,7 @@ def test_the_split_is_drawn_once_and_read_after_that(tmp_path, corpus, monkeypat
         tmp_path / "run", RunRequest(corpus=corpus, config=SHORT, held_out=0.2, split_seed=3)
     )
     expected = corpus.split(0.2, 3)
-    monkeypatch.setattr(Corpus, "unseen", None)
+    monkeypatch.setattr(Corpus, "is_held_out", None)
     assert Run(run.folder).split() == expected
 
 

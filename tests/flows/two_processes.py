@@ -17,7 +17,7 @@ from torch import distributed
 
 from mlm_gui.__main__ import main
 from mlm_gui.core.evaluation import report
-from mlm_gui.core.evaluation.report import examination, general_paragraphs
+from mlm_gui.core.evaluation.report import evaluate_both, general_paragraphs
 from mlm_gui.core.training import loop  # noqa: F401  # loaded once, before the fork
 from mlm_gui.core.training.events import Event, Stepped
 from mlm_gui.services.runs.run import Run
@@ -47,7 +47,7 @@ def interrupted_after_three_steps(
 def train_three_times(folder: Path, arguments: list[str]) -> None:
     """A whole run, an interrupted one, and the rest of that one."""
     # One draw of blanks over a few paragraphs: this is about training together.
-    report.examination = functools.partial(examination, seeds=(0,))
+    report.evaluate_both = functools.partial(evaluate_both, seeds=(0,))
     report.general_paragraphs = lambda: general_paragraphs()[:6]
     call(folder, "whole", *arguments, "--out", str(folder / "whole"))
     append, Run.append = Run.append, interrupted_after_three_steps

@@ -1,7 +1,7 @@
 """Tiny models of every tokenizer family, built offline from the bundled sample text.
 
-Their weights are random and large, so that a wrong position, a token seen from a neighbouring sequence or a
-missed sliding window changes the logits far more than rounding does.
+Their weights are random and large. A wrong position, a token from a neighbouring sequence or a
+missed sliding window then changes the logits far more than rounding does.
 """
 
 import io
@@ -24,7 +24,7 @@ from tokenizers import (
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "samples" / "seed-almanac.txt"
 TOKENIZERS = ("bert", "roberta", "albert", "modernbert")
-"""One of each way to make tokens: WordPiece, byte-level BPE, sentencepiece Unigram, BPE with [MASK]."""
+"""One family for each tokenizer: WordPiece, byte-level BPE, Unigram, BPE with [MASK]."""
 ARCHITECTURES = (*TOKENIZERS, "distilbert", "electra")
 SIZE = {
     "hidden_size": 32,
@@ -36,10 +36,9 @@ VOCABULARY_SIZE = 600
 
 
 def build(kind: str, folder: Path) -> Path:
-    """Saves a tokenizer and a random model of `kind` into `folder`, as real transformers classes, and returns it."""
-    tokenizer = {"roberta": _byte_level, "albert": _sentencepiece, "modernbert": _modern}.get(
-        kind, _wordpiece
-    )()
+    """Saves a tokenizer and a random model of `kind`, as real transformers classes, in `folder`."""
+    builders = {"roberta": _byte_level, "albert": _sentencepiece, "modernbert": _modern}
+    tokenizer = builders.get(kind, _wordpiece)()
     model = _model(kind, tokenizer)
     fill_with_noise(model)
     model.save_pretrained(folder)
@@ -119,10 +118,8 @@ def _lines() -> list[str]:
 def _wordpiece():
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     trained = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    trained.normalizer, trained.pre_tokenizer = (
-        normalizers.BertNormalizer(),
-        pre_tokenizers.BertPreTokenizer(),
-    )
+    trained.normalizer = normalizers.BertNormalizer()
+    trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trained.train_from_iterator(
         _lines(),
         trainers.WordPieceTrainer(
@@ -134,10 +131,8 @@ def _wordpiece():
 
 def _trained_bpe(specials: list[str]) -> Tokenizer:
     trained = Tokenizer(models.BPE())
-    trained.pre_tokenizer, trained.decoder = (
-        pre_tokenizers.ByteLevel(add_prefix_space=False),
-        decoders.ByteLevel(),
-    )
+    trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trained.decoder = decoders.ByteLevel()
     trained.train_from_iterator(
         _lines(),
         trainers.BpeTrainer(
@@ -166,9 +161,8 @@ def _byte_level():
 def _modern():
     trained = _trained_bpe(["[UNK]", "[CLS]", "[SEP]", "[PAD]"])
     trained.add_special_tokens([AddedToken("[MASK]", lstrip=True, normalized=False, special=True)])
-    trained.add_tokens(
-        [AddedToken("|||EMAIL_ADDRESS|||", normalized=False)]
-    )  # real ModernBERT has such ordinary added tokens
+    # real ModernBERT has such ordinary added tokens
+    trained.add_tokens([AddedToken("|||EMAIL_ADDRESS|||", normalized=False)])
     trained.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B [SEP]",

@@ -1,4 +1,4 @@
-"""A Hugging Face Hub of our own on this machine: one folder a model, as honest or as slow as a test wants it."""
+"""A small Hugging Face Hub on this machine, as honest or as slow as a test needs it."""
 
 import contextlib
 import hashlib
@@ -13,13 +13,19 @@ SHA = "0" * 39 + "1"
 
 
 class Hub(ThreadingHTTPServer):
-    """Serves `models`, a folder by each name; files named in `claims` claim that size, and those in `drips` never come to an end."""
+    """Serves `models`, a folder for each name.
+
+    A file named in `claims` reports the size given there. A file named in `drips` never ends.
+    """
 
     daemon_threads = True
 
     def __init__(self, models: dict[str, Path]) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
-        self.models, self.claims, self.drips, self.asked = models, {}, set(), []
+        self.models = models
+        self.claims: dict[str, int] = {}
+        self.drips: set[str] = set()
+        self.asked: list[str] = []
         self.closed = threading.Event()
 
     @property
@@ -94,12 +100,12 @@ class _Answer(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def log_message(self, *_) -> None:
-        """Nothing: the tests look at `asked`."""
+        """Prints nothing: the tests look at `asked`."""
 
 
 @contextlib.contextmanager
 def open_hub(models: dict[str, Path]) -> Iterator[Hub]:
-    """The Hub, while it answers."""
+    """The Hub, which answers while this is open."""
     hub = Hub(models)
     thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

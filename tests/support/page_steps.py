@@ -1,4 +1,4 @@
-"""What tests of the page do again and again: bring a text, choose settings, wait for a step."""
+"""Steps that tests of the page share: bring a text, choose settings, wait for a step."""
 
 from playwright.sync_api import expect
 
@@ -16,7 +16,7 @@ def bring(page, path=BOOK):
 
 
 def wait_for_fifth_step(page):
-    """The run that was just started, and not the one that was shown before it, has taken the five steps after which it is held."""
+    """Waits until the run that was just started has taken its five steps and is held there."""
     expect(page.locator("#train-pause")).to_be_enabled()
     expect(page.locator("#pill")).to_contain_text("step 5 of")
     page.wait_for_function(f"({POINTS}) === 5")
@@ -29,7 +29,7 @@ def choose_settings(page, **values):
     for name, value in values.items():
         box = page.locator(f"#set-{name} input[type=number]").first
         expect(box).not_to_have_value("")
-        for _ in range(20):  # what is typed while Gradio is still building a slider is lost
+        for _ in range(20):  # Gradio loses what is typed while it builds a slider
             box.fill(str(value))
             box.blur()
             if box.input_value() == str(value):
@@ -38,5 +38,5 @@ def choose_settings(page, **values):
 
 
 def refusal(page, said):
-    """The notice that says so; earlier ones may still stand beside it."""
+    """The notice with these words; earlier notices may still be shown beside it."""
     return page.get_by_test_id("toast-body").filter(has_text=said)

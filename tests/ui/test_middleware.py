@@ -1,8 +1,9 @@
-"""Scripts get polite refusals: no bare server errors, no fetched addresses, no foreign hosts, no endless bodies."""
+"""The guard: no bare server errors, no fetched addresses, no foreign hosts, no endless bodies."""
 
 import asyncio
 import contextlib
 import dataclasses
+import errno
 import json
 import random
 
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 
 from mlm_gui.services.limits import HOSTED, LAPTOP
 from mlm_gui.services.studio import Studio
+from mlm_gui.ui.components.base import PollFailed, answering
 from mlm_gui.ui.middleware import Guard
 from mlm_gui.ui.page import build
 from mlm_gui.ui.server import launch_options
@@ -217,7 +219,10 @@ def test_a_download_is_served_where_it_lies_so_that_a_deleted_run_leaves_no_copy
 
 
 def asked(guard: Guard, messages: list, pause: float = 0.0) -> tuple[int, str]:
-    """Status and text of the answer to a post whose body comes in these messages, with a pause before each."""
+    """Status and text of the answer to a post whose body comes in these messages.
+
+    pause: seconds before each of them.
+    """
     answers = []
 
     async def receive() -> dict:
@@ -265,10 +270,60 @@ def test_bodies_that_arrive_at_once_are_bounded_together_and_the_bound_is_given_
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"answered"})
 
-    monkeypatch.setattr("mlm_gui.ui.middleware.MAX_HELD_BODIES", 0)
     guard = Guard(app, HOSTED)
-    assert "Too many others" in asked(guard, [part(b'"' + b"x" * 300_000 + b'"', more=False)])[1]
-    assert guard._held == 0
-    assert asked(guard, [part(b"{}", more=False)]) == (200, "answered"), (
-        "a click gets through all the same"
-    )
+    long_body = b'"' + b"x" * 300_000 + b'"'
+    with monkeypatch.context() as nothing_fits:
+        nothing_fits.setattr("mlm_gui.ui.middleware.MAX_HELD_BODIES", 0)
+        status, said = asked(guard, [part(long_body, more=False)])
+        assert status == 503 and "Too many others" in said
+        assert asked(guard, [part(b"{}", more=False)]) == (200, "answered"), (
+            "a click gets through all the same"
+        )
+    only_one_fits = (len(long_body) + 1) / (4 * HOSTED.max_text_characters + 2**18)
+    monkeypatch.setattr("mlm_gui.ui.middleware.MAX_HELD_BODIES", only_one_fits)
+    for _ in range(2):  # what the first one held is given back
+        assert asked(guard, [part(long_body, more=False)]) == (200, "answered")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (KeyError("fn_index"), 400, "not understood"),
+        (OSError(errno.ENOSPC, "No space left on device"), 507, "The disk of the server is full"),
+        (OSError(errno.EIO, "Input/output error"), 500, "an error it does not know (OSError)"),
+        (RuntimeError("large"), 500, "an error it does not know (RuntimeError)"),
+        (PollFailed("KeyError"), 500, "an error it does not know (PollFailed)"),
+    ],
+)
+def test_an_error_of_the_app_is_answered_by_its_type(error, status, said):
+    async def app(scope, receive, send):
+        raise error
+
+    answer = asked(Guard(app, HOSTED), [part(b"{}", more=False)])
+    assert answer[0] == status and said in answer[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(500, "an error it does not know"), (503, "The server is busy")]
+)
+def test_a_bare_server_error_keeps_its_status_and_gets_words(status, said):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b"Internal Server Error"})
+
+    answer = asked(Guard(app, HOSTED), [part(b"{}", more=False)])
+    assert answer[0] == status and said in answer[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    run: str
+
+
+def test_an_error_in_a_poll_of_ours_is_no_malformed_request():
+    def poll(asked: Question) -> dict:
+        raise KeyError("a bug")
+
+    with pytest.raises(PollFailed):
+        answering(poll)({"run": "x"})
+    assert answering(poll)({"run": 7}) is None

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import threading
 from pathlib import Path
 
 import gradio as gr
@@ -13,13 +14,24 @@ from mlm_gui.core.inference.blanks import BLANK
 from mlm_gui.core.training.events import Evaluated, Stepped
 from mlm_gui.core.training.history import History
 from mlm_gui.errors import UserError
+from mlm_gui.services.jobs import training_queue
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import figures as charts
 from mlm_gui.ui import page as app
-from mlm_gui.ui.tabs.compare import tab as playground_tab
+from mlm_gui.ui.door import parsed
+from mlm_gui.ui.tabs.compare.answer import ShownAnswer, agree, ask, new_sentence
+from mlm_gui.ui.tabs.compare.question import (
+    CompareQuestion,
+    PickerValue,
+    blanks_of,
+    masked_text,
+    words_of,
+)
 from mlm_gui.ui.tabs.train import tab as training_tab
+from mlm_gui.ui.tabs.train.request import RunChoice
+from mlm_gui.ui.tabs.train.settings import RECIPE_NAMES, apply_recipe, settings_form
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,8 +47,9 @@ def history_of(steps: int) -> History:
                 )
             )
         if step % 100 == 0:
-            score = Evaluated(step, 5 - step / 1000, 9.0, 0.1, 0.2, 50, float(step))
-            history = history.after(score)
+            history = history.after(
+                Evaluated(step, 5 - step / 1000, 9.0, 0.1, 0.2, 50, float(step))
+            )
     return history
 
 
@@ -54,17 +67,22 @@ def test_templates_hold_nothing_that_gradio_would_run(studio):
 
 
 def test_every_setting_has_a_widget_and_every_recipe_fits_them():
-    import gradio as gr
-
     with gr.Blocks():
-        widgets = training_tab.settings_form()
-    assert len(widgets) == len(dataclasses.fields(TrainConfig))
-    for label, name in training_tab.RECIPE_NAMES.items():
-        values = training_tab.apply_recipe(None, label)
-        assert (
-            TrainConfig(**dict(zip(training_tab.CONFIG_FIELDS, values, strict=True)))
-            == RECIPES[name]
-        )
+        form = settings_form()
+    assert len(form.widgets) == len(dataclasses.fields(TrainConfig))
+    for label, name in RECIPE_NAMES.items():
+        assert form.parse(apply_recipe(None, label)) == RECIPES[name]
+
+
+def test_the_mask_rate_is_in_per_cent_wherever_the_page_asks_for_it(studio):
+    sliders = [
+        block
+        for block in app.build(studio).blocks.values()
+        if getattr(block, "elem_id", None) in ("set-mask_rate", "mask-rate")
+    ]
+    assert len(sliders) == 2
+    assert {(slider.label, slider.value) for slider in sliders} == {("Mask rate, %", 15)}
+    assert {(slider.minimum, slider.maximum) for slider in sliders} == {(1, 60)}
 
 
 def test_no_event_is_listed_as_a_public_endpoint(studio):
@@ -73,7 +91,7 @@ def test_no_event_is_listed_as_a_public_endpoint(studio):
 
 
 def test_a_live_chart_gets_each_point_once_and_few_enough_of_them():
-    known, drawn = 0, {"0": [], "1": [], "2": []}
+    known, drawn = None, {"0": [], "1": [], "2": []}
     for steps in range(0, 2600, 130):
         add, replace, known = charts.new_points(history_of(steps), known)
         if replace is not None:
@@ -90,9 +108,7 @@ def test_a_live_chart_gets_each_point_once_and_few_enough_of_them():
         assert max(map(len, drawn.values())) <= charts.MAX_POINTS
 
 
-@pytest.mark.parametrize(
-    "known", [None, "x", [1], [-1, 0], [10**9, 0], [True, "a"], {"a": 1}, float("nan")]
-)
+@pytest.mark.parametrize("known", [None, (), (1,), (-1, 0, 0), (10**9, 0, 0), (1, 1, 5), (1, 2)])
 def test_an_odd_cursor_gets_the_whole_chart(known):
     add, replace, _ = charts.new_points(history_of(20), known)
     assert add is None
@@ -101,25 +117,33 @@ def test_an_odd_cursor_gets_the_whole_chart(known):
 
 def test_on_a_hosted_server_another_visitor_cannot_see_or_stop_a_run(tmp_path, corpus):
     studio = Studio.open(tmp_path, HOSTED)
-    run = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"], owner="a" * 32))
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=RECIPES["quick"],
+            held_out=0.1,
+            split_seed=0,
+            owner="a" * 32,
+        )
+    )
     assert studio.visible(run.id, "a" * 32) is run
     assert studio.visible(run.id, "b" * 32) is None
     assert studio.visible_runs("b" * 32) == []
-    nobodys = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"]))
+    nobodys = studio.runs.create(
+        RunRequest(
+            corpus=corpus, model="starter", config=RECIPES["quick"], held_out=0.1, split_seed=0
+        )
+    )
     assert studio.visible(nobodys.id, "") is None
     text_id = studio.texts.add(corpus)
-    for nobody in ("", None, "x", "../" * 9):
-        with pytest.raises(UserError, match="no id"):
-            training_tab.start_run(
-                studio,
-                nobody,
-                text_id,
-                "starter",
-                10,
-                0,
-                "",
-                *training_tab.apply_recipe(studio, "Recommended"),
-            )
+    with pytest.raises(UserError, match="no id"):
+        training_tab.start_run(studio, choice_of("", text_id), "", RECIPES["recommended"])
+
+
+def choice_of(visitor, text_id) -> RunChoice:
+    """The starter on this text, with the page's own split."""
+    return RunChoice(visitor, text_id, "starter", held_out=10, split_seed=0)
 
 
 @pytest.mark.parametrize(
@@ -133,18 +157,25 @@ def test_on_a_hosted_server_another_visitor_cannot_see_or_stop_a_run(tmp_path, c
     ],
 )
 def test_a_question_has_a_blank_for_every_hidden_word(sentence, hidden, asked):
-    words = playground_tab.words_of(sentence)
+    words = words_of(sentence)
     for place in hidden:
         words["words"][place]["blank"] = True
-    blanks = playground_tab.blanks_of(sentence, words)
-    assert playground_tab.question_of(sentence, blanks) == asked
+    blanks = blanks_of(sentence, parsed(PickerValue, words))
+    assert masked_text(sentence, blanks) == asked
     assert sum(blanks) == len(BLANK.findall(asked))
 
 
-def test_what_the_browser_says_of_the_words_is_believed_only_when_it_fits():
-    expected = [False, True]
-    for odd in (None, 3, {"words": 7}, {"words": [{"blank": True}]}, {"words": [None] * 9}):
-        assert playground_tab.blanks_of("hello ___", odd) == expected
+@pytest.mark.parametrize("odd", [{}, {"words": []}, {"words": [{"text": "x", "blank": True}] * 9}])
+def test_words_that_do_not_fit_the_sentence_are_not_believed(odd):
+    assert blanks_of("hello ___", parsed(PickerValue, odd)) == [False, True]
+
+
+@pytest.mark.parametrize(
+    "odd", [None, 3, {"words": 7}, {"words": [{"blank": True}]}, {"words": [None] * 9}]
+)
+def test_something_else_than_words_is_refused(odd):
+    with pytest.raises(UserError):
+        parsed(PickerValue, odd)
 
 
 def test_readme_commands_are_those_ci_calls():
@@ -166,75 +197,75 @@ def test_readme_python_runs():
         code.replace("assets/", f"{ROOT}/assets/").replace("epochs=2", "epochs=1, max_steps=2"),
         {"print": printed.append},
     )
-    assert "Finished" not in str(printed[-1])
-    assert len(printed[-1][0].guesses) == 3
+    *events, blanks = printed
+    assert [event.step for event in events if isinstance(event, Stepped)] == [1, 2]
+    assert [len(blank.guesses) for blank in blanks] == [3]
+
+
+def question_of(sentence, words=None, **other) -> CompareQuestion:
+    """A question about the starter alone, three guesses."""
+    words = parsed(PickerValue, words_of(sentence) if words is None else words)
+    plain = CompareQuestion("", "", None, sentence, words, None, 3)
+    return dataclasses.replace(plain, **other)
 
 
 def test_another_sentence_is_laid_out_anew_and_hidden_words_stay_where_the_words_are_the_same(
     studio,
 ):
-    laid_out = playground_tab.words_of("The sea is calm", [False, True, False, False])
-    for same, hidden in (
-        ("The  sea is calm", [1]),
-        ("The sea is calm!", []),
-        ("The ___ is calm", [1]),
-    ):
-        words, *answer = playground_tab.new_sentence(studio, "", "", None, same, laid_out, None, 3)
-        if same == "The  sea is calm":
-            assert words == gr.skip() and answer[2]["rows"]
-        else:
-            assert [at for at, word in enumerate(words["words"]) if word["blank"]] == hidden
-    for odd in (None, 3, {"words": 7}, {"words": [{"text": "The"}, 4, None, []]}):
-        assert playground_tab.new_sentence(studio, "", "", None, "The sea is calm", odd, None, 3)[
-            0
-        ] == playground_tab.words_of("The sea is calm")
+    laid_out = words_of("The sea is calm", [False, True, False, False])
+    same = new_sentence(studio, question_of("The  sea is calm", laid_out))
+    assert same.words == gr.skip() and same.answer.base["rows"]
+    for other, hidden in (("The sea is calm!", []), ("The ___ is calm", [1])):
+        words = new_sentence(studio, question_of(other, laid_out)).words["words"]
+        assert [at for at, word in enumerate(words) if word["blank"]] == hidden
 
 
 def test_guesses_that_answer_another_question_than_the_page_asks_are_fetched_anew(studio):
-    page = ["", "", None, "The ___ is calm", playground_tab.words_of("The ___ is calm"), None, 3]
-    answer = playground_tab.ask(studio, *page)
-    shown = json.loads(json.dumps(answer.base))
-    assert all(part == gr.skip() for part in playground_tab.agree(studio, *page, shown))
-    assert playground_tab.agree(studio, *page[:-1], 4.0, shown).base != answer.base
-    hidden_too = playground_tab.words_of(page[3], [True, True, False, False])
-    again = playground_tab.agree(studio, *page[:4], hidden_too, "blank 2", 3, shown)
-    assert (
-        again.base["asked"] == ["", None, "[MASK] [MASK] is calm", 2, 1, 3]
-        and again.which.visible is True
-    )
-    for odd in (None, 3, [], {}, {"asked": "x"}, {"asked": [page]}):
-        assert playground_tab.agree(studio, *page, odd).base == answer.base
+    page = question_of("The ___ is calm")
+    answer = ask(studio, page)
+    shown = parsed(ShownAnswer, json.loads(json.dumps(answer.base)))
+    assert all(part == gr.skip() for part in agree(studio, page, shown))
+    assert agree(studio, dataclasses.replace(page, top=4), shown).base != answer.base
+    hidden_too = words_of("The ___ is calm", [True, True, False, False])
+    other = question_of("The ___ is calm", hidden_too, which="blank 2")
+    again = agree(studio, other, shown)
+    assert again.base["asked"] != answer.base["asked"] and again.which.visible is True
+    for unknown in ({}, {"asked": "x"}):
+        assert agree(studio, page, parsed(ShownAnswer, unknown)).base == answer.base
 
 
 def test_a_damaged_run_does_not_keep_the_page_from_opening(studio, corpus, lm):
-    run = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"]))
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus, model="starter", config=RECIPES["quick"], held_out=0.1, split_seed=0
+        )
+    )
     lm.save(run.model_folder)
     (run.folder / "job.json").write_text("{bad")
     again = Studio.open(studio.home, studio.limits)
     app.build(again)
     assert [run.state for run in again.runs.all()] == ["damaged"]
-    assert playground_tab.ask(
-        again, "", "", None, "the ___", playground_tab.words_of("the ___"), None, 3
-    ).base["rows"]
+    assert ask(again, question_of("the ___")).base["rows"]
 
 
 def test_a_hosted_server_bounds_steps_and_its_whole_queue(tmp_path, corpus, monkeypatch):
     studio = Studio.open(tmp_path, dataclasses.replace(HOSTED, max_queue=2))
-    monkeypatch.setattr(studio.training_queue, "_work", lambda: None)
+    let_go = threading.Event()
+
+    def waiting(*arguments):
+        let_go.wait(60)
+        yield from ()
+
+    monkeypatch.setattr(training_queue, "finetune", waiting)
     text_id = studio.texts.add(corpus)
-    settings = dict(
-        zip(
-            training_tab.CONFIG_FIELDS,
-            training_tab.apply_recipe(studio, "Recommended"),
-            strict=True,
-        )
-    )
-    settings["max_steps"] = 1_000_000
+    settings = TrainConfig(max_steps=1_000_000)
     for visitor in ("a" * 32, "b" * 32):
-        training_tab.start_run(studio, visitor, text_id, "starter", 10, 0, "", *settings.values())
+        training_tab.start_run(studio, choice_of(visitor, text_id), "", settings)
     with pytest.raises(UserError, match="Too many runs"):
-        training_tab.start_run(studio, "c" * 32, text_id, "starter", 10, 0, "", *settings.values())
+        training_tab.start_run(studio, choice_of("c" * 32, text_id), "", settings)
     assert {run.job.config.max_steps for run in studio.runs.all()} == {HOSTED.max_steps}
+    let_go.set()
+    studio.training_queue.close()
 
 
 def test_a_server_that_was_started_again_takes_the_blank_that_an_open_page_chose(studio):
@@ -247,18 +278,20 @@ def test_a_server_that_was_started_again_takes_the_blank_that_an_open_page_chose
 
 
 def test_a_step_that_is_read_while_points_are_sent_is_sent_once(monkeypatch):
-    whole, newest = History.curve.fget, [history_of(3)]
+    from mlm_gui.core.training.history import History
+
+    history, whole = history_of(3), History.curve.fget
 
     def growing(history):
-        step = newest[-1].num_steps + 1
-        newest.append(newest[-1].after(Stepped(step, 1.0, 1.0, 1e-3, 100.0, 1.0)))
-        return whole(history)  # another look at the same run has read one more step
+        history._smooth(
+            len(history.losses) + 1, 1.0
+        )  # another look at the same run reads one more step
+        return whole(history)
 
     monkeypatch.setattr(History, "curve", property(growing))
-    _, replace, known = charts.new_points(newest[-1], 0)
+    _, replace, known = charts.new_points(history, None)
     drawn = replace["0"]["x"]
-    assert drawn == [1, 2, 3]
     for _ in range(3):
-        add, _, known = charts.new_points(newest[-1], known)
+        add, _, known = charts.new_points(history, known)
         drawn = drawn + add["0"]["x"]
-    assert drawn == list(range(1, len(drawn) + 1)) and known[0] == len(drawn) > 3
+    assert drawn == list(range(1, len(drawn) + 1)) and known[0] == len(drawn)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mlm_gui.core.config import RECIPES, TrainConfig
+from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.registry import delete
@@ -12,10 +13,32 @@ from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
 from mlm_gui.ui import page as app
 from mlm_gui.ui import run_view
+from mlm_gui.ui.components.base import answering
 from mlm_gui.ui.components.live import MAX_COLUMNS, probe_timeline_poller, probe_timeline_value
+from mlm_gui.ui.door import parsed
 from mlm_gui.ui.figures import MAX_POINTS, loss_chart
-from mlm_gui.ui.tabs import runs as runs_tab
-from mlm_gui.ui.tabs.train import tab as training_tab
+from mlm_gui.ui.tabs.runs import changes as run_changes
+from mlm_gui.ui.tabs.runs import view as runs_view
+from mlm_gui.ui.tabs.runs.changes import ListValue
+from mlm_gui.ui.tabs.train import controls as train_controls
+
+
+def chart_poll(studio):
+    """The chart's server function, as the browser calls it."""
+    return answering(run_view.poller(studio))
+
+
+def timeline_poll(studio):
+    return answering(probe_timeline_poller(studio, ()))
+
+
+def list_poll(studio):
+    return answering(runs_view.poller(studio))
+
+
+def all_polls(studio):
+    pill = answering(run_view.pill_poller(studio))
+    return chart_poll(studio), pill, timeline_poll(studio)
 
 
 def written(run, steps, *more):
@@ -68,7 +91,10 @@ def run(studio, corpus):
     return studio.runs.create(
         RunRequest(
             corpus=corpus,
+            model="starter",
             config=RECIPES["quick"],
+            held_out=0.1,
+            split_seed=0,
             probes=tuple(f"{n} ___ is calm." for n in range(5)),
         )
     )
@@ -76,7 +102,7 @@ def run(studio, corpus):
 
 def test_ten_thousand_steps_stay_light(studio, run):
     written(run, 10_000)
-    poll, asked = run_view.poller(studio), {"run": run.id, "visitor": ""}
+    poll, asked = chart_poll(studio), {"run": run.id, "visitor": ""}
     first = poll(asked)
     assert max(len(line["x"]) for line in first["replace"].values()) <= MAX_POINTS
     again = poll({**asked, "cursor": first["cursor"]})
@@ -85,13 +111,13 @@ def test_ten_thousand_steps_stay_light(studio, run):
     assert len(poll({**asked, "want": "table"})["rows"]) <= 51
     assert poll({**asked, "want": "csv"})["csv"].count("\n") == 10_002
     assert len(probe_timeline_value(run.snapshot())["steps"]) == MAX_COLUMNS
-    news = probe_timeline_poller(studio, ())(asked)
-    assert len(json.dumps(probe_timeline_poller(studio, ())({**asked, "seen": news["seen"]}))) < 200
+    news = timeline_poll(studio)(asked)
+    assert len(json.dumps(timeline_poll(studio)({**asked, "seen": news["seen"]}))) < 200
 
 
 def test_a_run_that_went_back_to_a_checkpoint_replaces_its_points_and_is_marked(studio, run):
     written(run, 60)
-    poll, asked = run_view.poller(studio), {"run": run.id, "visitor": ""}
+    poll, asked = chart_poll(studio), {"run": run.id, "visitor": ""}
     cursor = poll(asked)["cursor"]
     with (run.folder / "events.jsonl").open("a") as file:
         file.write(
@@ -107,45 +133,51 @@ def test_a_run_that_went_back_to_a_checkpoint_replaces_its_points_and_is_marked(
     "asked", [None, 3, [], {}, {"run": 7}, {"run": "../x"}, {"run": "a" * 32, "visitor": ["x"]}]
 )
 def test_an_odd_question_is_answered_with_nothing(studio, asked):
-    for poll in (
-        run_view.poller(studio),
-        run_view.pill_poller(studio),
-        probe_timeline_poller(studio, ()),
-    ):
+    for poll in all_polls(studio):
         assert poll(asked) is None
 
 
 def test_on_a_hosted_server_components_answer_the_owner_only(tmp_path, corpus):
     studio = Studio.open(tmp_path, HOSTED)
-    run = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"], owner="a" * 32))
-    for poll in (
-        run_view.poller(studio),
-        run_view.pill_poller(studio),
-        probe_timeline_poller(studio, ()),
-    ):
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=RECIPES["quick"],
+            held_out=0.1,
+            split_seed=0,
+            owner="a" * 32,
+        )
+    )
+    for poll in all_polls(studio):
         assert poll({"run": run.id, "visitor": "a" * 32}) is not None
         for other in ("b" * 32, "", None):
             assert poll({"run": run.id, "visitor": other}) is None
-    for other in ("b" * 32, "", None, ["a" * 32], {}):
-        assert runs_tab.poller(studio)({"visitor": other}) == {"rows": [], "is_alive": False}
-        assert (
-            app.in_progress(studio, other) is None
-            and training_tab.show(studio, other, run.id)[0]["empty"] == training_tab.GONE
-        )
+    for other in ("b" * 32, "", None):
+        assert list_poll(studio)({"visitor": other}) == {"rows": [], "is_alive": False}
+    for other in ("b" * 32, ""):
+        assert app.in_progress(studio, other) is None
+        assert train_controls.show(studio, other, run.id).live["empty"] == train_controls.GONE
         assert app.list_models(studio, other, f"run:{run.id}").value == "starter"
-    assert (
-        runs_tab.poller(studio)({"visitor": "a" * 32})["rows"][0]["id"] == run.id
-        and app.in_progress(studio, "a" * 32) is run
-    )
-    assert runs_tab.refresh(studio, "b" * 32, {"chosen": [run.id]}).runs["rows"] == []
-    assert len(runs_tab.refresh(studio, "a" * 32, {"chosen": [run.id]}).runs["rows"]) == 1
+    for odd in (["a" * 32], {}, 7):
+        assert list_poll(studio)({"visitor": odd}) is None
+    assert list_poll(studio)({"visitor": "a" * 32})["rows"][0]["id"] == run.id
+    assert app.in_progress(studio, "a" * 32) is run
+    chosen = ListValue(chosen=(run.id,))
+    assert run_changes.refresh(studio, "b" * 32, chosen).runs["rows"] == []
+    assert len(run_changes.refresh(studio, "a" * 32, chosen).runs["rows"]) == 1
 
 
 def test_who_comes_without_a_run_is_shown_the_one_that_trains_before_those_that_wait_or_broke_off(
     studio, corpus
 ):
     old, paused, queued, running = (
-        studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["quick"])) for _ in range(4)
+        studio.runs.create(
+            RunRequest(
+                corpus=corpus, model="starter", config=RECIPES["quick"], held_out=0.1, split_seed=0
+            )
+        )
+        for _ in range(4)
     )
     written(old, 3, {"event": "finished", "step": 3, "reason": "done", "seconds": 1.0})
     assert app.in_progress(studio, "") in (
@@ -167,15 +199,26 @@ def test_a_run_names_the_one_it_came_from(studio, corpus, lm):
     parent = studio.runs.create(
         RunRequest(
             corpus=corpus,
+            model="starter",
             config=TrainConfig(epochs=1, max_steps=1, tokens_per_step=128, evaluations=1),
+            held_out=0.1,
+            split_seed=0,
             name="the first",
         )
     )
     list(finetune(parent, lambda name: lm.copy()))
-    studio.runs.create(RunRequest(corpus=corpus, model=f"run:{parent.id}", config=RECIPES["quick"]))
+    studio.runs.create(
+        RunRequest(
+            corpus=corpus,
+            model=f"run:{parent.id}",
+            config=RECIPES["quick"],
+            held_out=0.1,
+            split_seed=0,
+        )
+    )
 
     def models() -> set[str]:
-        return {row["cells"][1] for row in runs_tab.poller(studio)({"visitor": ""})["rows"]}
+        return {row["cells"][1] for row in list_poll(studio)({"visitor": ""})["rows"]}
 
     assert models() == {"starter", "run “the first”"}
     parent.rename("another name")
@@ -195,27 +238,31 @@ def test_a_run_names_the_one_it_came_from(studio, corpus, lm):
         ("damaged", ""),
     ],
 )
-def test_each_button_is_enabled_exactly_when_it_makes_sense(state, enabled):
-    names = ("pause", "resume", "one_step", "stop")
-    buttons = zip(names, run_view.controls(state, checkpoint_step=0), strict=True)
+def test_each_button_is_enabled_exactly_when_it_makes_sense(run, state, enabled):
+    buttons = run_view.controls(state, run.checkpoint_step)._asdict().items()
     assert " ".join(name for name, button in buttons if button.interactive) == enabled
 
 
 def test_a_damaged_run_is_listed_with_why_and_can_be_deleted(studio, run):
     (run.folder / "job.json").write_text("{bad")
     again = Studio.open(studio.home, studio.limits)
-    view = runs_tab.refresh(again, "", {"chosen": [run.id]})
+    chosen = ListValue(chosen=(run.id,))
+    view = run_changes.refresh(again, "", chosen)
     assert view.runs["rows"][0]["state"] == "damaged"
     assert "damaged" in view.runs["rows"][0]["why"]
-    assert runs_tab.delete_chosen(again, "", {"chosen": [run.id]}).runs["rows"] == []
+    assert run_changes.delete_chosen(again, "", chosen).runs["rows"] == []
     assert not run.folder.exists()
 
 
-@pytest.mark.parametrize(
-    "sent", [None, 3, [], {"chosen": 5}, {"chosen": [None, 7, "../x", "a" * 32]}]
-)
-def test_what_the_browser_says_is_chosen_is_believed_only_when_it_is_there(studio, run, sent):
-    assert runs_tab.refresh(studio, "", sent).runs["chosen"] == []
+@pytest.mark.parametrize("sent", [None, 3, [], {"chosen": 5}, {"chosen": [None, 7, "../x"]}])
+def test_a_choice_of_something_else_than_runs_is_refused(sent):
+    with pytest.raises(UserError):
+        parsed(ListValue, sent)
+
+
+def test_of_the_chosen_runs_those_that_are_not_there_are_left_out(studio, run):
+    chosen = parsed(ListValue, {"rows": [], "chosen": [run.id, "a" * 32, run.id]})
+    assert run_changes.refresh(studio, "", chosen).runs["chosen"] == [run.id]
 
 
 def test_after_an_early_stop_the_list_the_facts_and_the_note_show_the_model_that_was_kept(
@@ -233,25 +280,20 @@ def test_after_an_early_stop_the_list_the_facts_and_the_note_show_the_model_that
     }
     better = {**worse, "step": 100, "loss": 3.0, "top1": 0.4}
     written(run, 300, better, worse, {"event": "saved", "step": 100, "folder": "model"})
-    ask = run_view.poller(studio), {"run": run.id, "visitor": ""}
-    with run.queue_lock:  # the exam is being sat
-        assert (
-            "the model of step 100, the best" in ask[0](ask[1])["note"]
-            and "sits its exam" in ask[0](ask[1])["note"]
-        )
+    poll, asked = chart_poll(studio), {"run": run.id, "visitor": ""}
+    with run.queue_lock:  # the exam is under way
+        note = poll(asked)["note"]
+    assert "the model of step 100, the best" in note and "sits its exam" in note
     written_end = {"event": "finished", "step": 300, "reason": "early", "seconds": 9.0}
     with (run.folder / "events.jsonl").open("a") as file:
         file.write(json.dumps(written_end) + "\n")
-    answer, line = ask[0](ask[1]), studio.run_summaries.line(run)
-    assert [answer["facts"][place]["value"] for place in (0, 1)] == [
-        "3.00",
-        "40%",
-    ] and "step 100, the best" in answer["facts"][0]["extra"]
+    answer, line = poll(asked), studio.run_summaries.line(run)
+    loss, right = answer["facts"][0], answer["facts"][1]
+    assert [loss["value"], right["value"]] == ["3.00", "40%"]
+    assert "step 100, the best" in loss["extra"]
     assert "the model of step 100, the best" in answer["note"]
-    assert (line.before, line.after) == (
-        4.0,
-        3.0,
-    ) and "4.00 → 3.00 (step 100 kept)" in runs_tab.rows_of([line])[0]["cells"]
+    assert (line.before, line.after) == (4.0, 3.0)
+    assert "4.00 → 3.00 (step 100 kept)" in runs_view.rows_of([line])[0]["cells"]
 
 
 def test_a_drawing_without_a_point_has_no_numbers_at_its_axes(studio, run):

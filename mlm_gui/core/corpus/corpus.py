@@ -1,10 +1,10 @@
-"""Files and pasted text -> Corpus: paragraphs that know which document they come from, and the split into train and held out."""
+"""Corpus: texts as paragraphs that know their document, and the split into train and held out."""
 
 import random
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ class Document:
 
     name: str
     paragraphs: Sequence[str]
-    """A tuple, or Filed when the text is a long one."""
+    """A tuple, or a ParagraphFile when the text is long."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,19 @@ class Statistics:
     """Words in the longest paragraph."""
     median_words: float
     num_duplicates: int
-    """Paragraphs that repeat an earlier one, capitals and spacing aside."""
+    """Paragraphs that repeat an earlier one without regard to capitals and spacing."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Paragraphs to train on and paragraphs held out; no text stands on both sides."""
+    """Paragraphs to train on and paragraphs held out; no text is on both sides."""
 
     train: Sequence[str]
     held_out: Sequence[str]
 
     @classmethod
     def of(cls, paragraphs: Sequence[str], is_held_out: np.ndarray) -> "Split":
-        """is_unseen: bool [N], True for a paragraph that is held out."""
+        """is_held_out: bool [N], True for a paragraph that is held out."""
         return cls(
             chosen(paragraphs, np.flatnonzero(~is_held_out)),
             chosen(paragraphs, np.flatnonzero(is_held_out)),
@@ -63,26 +63,30 @@ class Split:
 
 @dataclass(frozen=True)
 class Findings:
-    """What takes a pass over the text to find out; kept with a long one."""
+    """Results that need a pass over the text; a long text keeps them."""
 
     fingerprint: str
     statistics: Statistics
     groups: np.ndarray
-    """int [N], see `duplicates.groups_in`."""
+    """int [N], see near_duplicates.groups_in."""
+
+
+Source = tuple[str, Callable[[], Iterator[str]]]
+"""A document's name and a function that reads its paragraphs."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """The texts a model is to learn from."""
+    """The texts that a model learns from."""
 
     name: str
     documents: tuple[Document, ...]
     findings: Findings | None = field(default=None, compare=False, repr=False)
-    """None where they are found anew whenever they are asked for."""
+    """None when they are computed each time they are needed."""
 
     @property
     def paragraphs(self) -> Sequence[str]:
-        """All of them, in reading order."""
+        """All paragraphs, in reading order."""
         return end_to_end([document.paragraphs for document in self.documents])
 
     @property
@@ -93,7 +97,7 @@ class Corpus:
     @classmethod
     def from_text(cls, text: str, name: str = "pasted text") -> "Corpus":
         """One document from a string; raises UserError when it holds no words."""
-        return cls._gathered(name, [(name, lambda: paragraphs_in(name, text))])
+        return cls._gathered(name, [(name, partial(paragraphs_in, name, text))])
 
     @classmethod
     def from_files(
@@ -103,10 +107,11 @@ class Corpus:
         folder: Path | None = None,
         refused: list[tuple[str, UserError]] | None = None,
     ) -> "Corpus":
-        """Reads .txt and .md files in any encoding. A long text goes piece by piece into a file of its own.
+        """Reads .txt and .md files in any encoding; a long text goes to a file of its own.
 
-        names: shown instead of the file names. folder: where that file is made; the system's place for temporary files without it.
-        Raises UserError for the first bad file; with a list `refused` only when all are bad, and the list takes name and reason of each.
+        names: shown instead of the file names. folder: where that file is made; without it, the
+        system's folder for temporary files. refused: takes the name and the error of each bad
+        file. Raises UserError for the first bad file; with `refused`, only when all are bad.
         """
         files = [Path(path) for path in paths]
         shown = list(names) if names is not None else [file.name for file in files]
@@ -114,14 +119,12 @@ class Corpus:
             raise UserError(
                 "There is no file.", "Nothing was chosen.", "Choose at least one .txt or .md file."
             )
-        name = (
-            Path(shown[0]).stem
-            if len(shown) == 1
-            else f"{Path(shown[0]).stem} and {len(shown) - 1} more"
-        )
-        sources = [
-            (each, lambda file=file, each=each: read_paragraphs(file, each))
-            for file, each in zip(files, shown, strict=True)
+        name = Path(shown[0]).stem
+        if len(shown) > 1:
+            name = f"{name} and {len(shown) - 1} more"
+        sources: list[Source] = [
+            (document, partial(read_paragraphs, file, document))
+            for file, document in zip(files, shown, strict=True)
         ]
         return cls._gathered(name, sources, folder, refused)
 
@@ -129,92 +132,97 @@ class Corpus:
     def _gathered(
         cls,
         name: str,
-        sources: Sequence[tuple[str, Callable[[], Iterator[str]]]],
+        sources: Sequence[Source],
         folder: Path | None = None,
         refused: list[tuple[str, UserError]] | None = None,
     ) -> "Corpus":
-        collected, places = ParagraphWriter(folder), []
-        for shown, read in sources:
-            start = len(collected)
+        """The documents of all sources; see `from_files`."""
+        writer = ParagraphWriter(folder)
+        ranges: list[tuple[str, slice]] = []
+        for document, read in sources:
+            start = len(writer)
             try:
                 for paragraph in read():
-                    collected.add(paragraph)
+                    writer.add(paragraph)
             except UserError as error:
                 if refused is None:
                     raise
-                refused.append((shown, error))
+                refused.append((document, error))
                 continue
-            places.append((shown, slice(start, len(collected))))
-        if not places:
-            raise refused[0][1]
-        paragraphs = collected.finish()
-        return cls(name, tuple(Document(shown, paragraphs[place]) for shown, place in places))
+            ranges.append((document, slice(start, len(writer))))
+        if refused and not ranges:
+            _, first_error = refused[0]
+            raise first_error
+        paragraphs = writer.finish()
+        documents = tuple(Document(document, paragraphs[part]) for document, part in ranges)
+        return cls(name, documents)
 
     def looked_through(self) -> "Corpus":
-        """A long text with its findings, which takes two passes over it; a short one, or one that has them, as it is."""
+        """This corpus with its findings, which take two passes over a long text.
+
+        A short text, or a text that has its findings, is returned unchanged.
+        """
         if self.findings or not isinstance(self.paragraphs, ParagraphFile):
             return self
-        found = survey(self.paragraphs)
-        statistics = self._statistics_of(found)
-        return replace(
-            self, findings=Findings(fingerprint_of(self.paragraphs), statistics, groups_in(found))
+        surveyed = survey(self.paragraphs)
+        findings = Findings(
+            fingerprint_of(self.paragraphs), self._statistics_of(surveyed), groups_in(surveyed)
         )
+        return replace(self, findings=findings)
 
     def statistics(self) -> Statistics:
         """Counts that need no tokenizer."""
-        return (
-            self.findings.statistics
-            if self.findings
-            else self._statistics_of(survey(self.paragraphs))
-        )
+        if self.findings:
+            return self.findings.statistics
+        return self._statistics_of(survey(self.paragraphs))
 
-    def _statistics_of(self, found: Survey) -> Statistics:
-        words = found.num_words
+    def _statistics_of(self, surveyed: Survey) -> Statistics:
+        words = surveyed.num_words
         return Statistics(
             num_documents=len(self.documents),
             num_paragraphs=len(words),
             num_words=int(words.sum()),
             longest_words=int(words.max()),
             median_words=float(np.median(words)),
-            num_duplicates=num_repeated(found),
+            num_duplicates=num_repeated(surveyed),
         )
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """int32 [N]: for each paragraph the first one of those that say the same, or nearly."""
+        """int32 [N]: for each paragraph the first paragraph of its group of near-duplicates."""
         return self.findings.groups if self.findings else groups_of(self.paragraphs)
 
     def split(self, held_out: float = 0.1, seed: int = 0) -> Split:
-        """Holds out a share of the paragraphs; see `unseen`."""
-        return Split.of(self.paragraphs, self.unseen(held_out, seed))
+        """Holds out a share of the paragraphs; see `is_held_out`."""
+        return Split.of(self.paragraphs, self.is_held_out(held_out, seed))
 
-    def unseen(self, held_out: float = 0.1, seed: int = 0) -> np.ndarray:
-        """bool [N], the paragraphs to hold out, drawn with `seed`; equal and nearly equal ones always land on the same side.
+    def is_held_out(self, share: float = 0.1, seed: int = 0) -> np.ndarray:
+        """bool [N], the paragraphs to hold out, drawn with `seed`.
 
-        Raises UserError when either side would be empty.
+        Near-duplicates are always on the same side. Raises UserError when a side would be empty.
         """
-        share = validation.fraction("The held-out share", held_out, 0.01, 0.5)
+        share = validation.fraction("The held-out share", share, 0.01, 0.5)
         seed = validation.whole("The seed", seed, 0, 2**31 - 1)
-        group = self.groups
-        groups = array("q", np.unique(group).astype(np.int64).tobytes())
+        group_of = self.groups
+        groups = array("q", np.unique(group_of).astype(np.int64).tobytes())
         if len(groups) < 2:
             raise UserError(
                 "This text is too small to train on.",
-                "It has one distinct paragraph, and one must be kept unseen to test what was learned.",
+                "It has one distinct paragraph, and one must be kept unseen to test what was "
+                "learned.",
                 "Add text: at least a few paragraphs, better a few hundred.",
             )
         random.Random(seed).shuffle(groups)
-        sizes, wanted, is_held_out = (
-            np.bincount(group),
-            max(1, round(len(group) * share)),
-            np.zeros(len(group), bool),
-        )
-        for candidate in groups:
-            if sizes[candidate] <= wanted:
-                is_held_out[candidate] = True
-                wanted -= sizes[candidate]
+        sizes = np.bincount(group_of)
+        wanted = max(1, round(len(group_of) * share))
+        group_is_held_out = np.zeros(len(group_of), bool)
+        for group in groups:
+            if sizes[group] <= wanted:
+                group_is_held_out[group] = True
+                wanted -= sizes[group]
             if not wanted:
                 break
-        if not is_held_out.any():  # every group is larger than the share: the smallest
-            is_held_out[min(groups, key=sizes.__getitem__)] = True
-        return is_held_out[group]
+        if not group_is_held_out.any():  # every group is larger than the share: take the smallest
+            group_is_held_out[min(groups, key=sizes.__getitem__)] = True
+        of_paragraphs: np.ndarray = group_is_held_out[group_of]
+        return of_paragraphs

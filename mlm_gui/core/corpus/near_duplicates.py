@@ -1,6 +1,7 @@
-"""Paragraphs that say almost the same thing: text that would leak from training into the held-out part.
+"""Near-duplicates: paragraphs that would leak from the training text into the held-out text.
 
-One pass over the text (`survey`) keeps a few numbers of each paragraph; everything else is arithmetic on these, in arrays.
+`survey` reads the text once and keeps a few numbers of each paragraph. Everything else is
+arithmetic on these numbers, in arrays. A shingle is a run of SHINGLE_WORDS words.
 """
 
 import re
@@ -13,52 +14,62 @@ from mlm_gui.core.corpus.paragraphs import lengths_of
 
 SHINGLE_WORDS = 5
 LIKENESS = 0.6
-"""Share of the shorter paragraph's word runs (of five) that must stand in the other for the two to count as near-duplicates."""
+"""Near-duplicates share at least this part of the shorter paragraph's shingles."""
 SAMPLED_WORDS = 500_000
-"""In a longer text only every n-th run, by its hash, is looked at, so that time and memory stay bounded (Broder 1997)."""
+"""A longer text keeps only every n-th shingle, by its hash, to bound time and memory.
+
+Broder 1997, "On the resemblance and containment of documents".
+"""
 CHARACTERS_AT_ONCE = 100_000
-"""About so much text is turned into hashes together."""
-MOST_STANDING = 20
-"""A run that stands in more paragraphs, a stock phrase, is compared with so many of them, the first."""
+"""Characters turned into hashes together."""
+MOST_COMPARED = 20
+"""A shingle in more paragraphs than this is compared with the first of them only."""
 PAIRS_AT_ONCE = 200_000
+_CHARACTERS_PER_WORD = 6
 _WORD = re.compile(r"\w")
 _UNKNOWN, _SPACE, _SIGN, _LETTER = range(4)
+_NUM_CODE_POINTS = 0x110000
 _BASE = 0x9E3779B97F4A7C15
 """Odd, so that it has an inverse modulo 2^64."""
-_NUMBER = 2**32
-"""More paragraphs than a text has: a pair of numbers is one number in this base."""
+_PAIR_BASE = 2**32
+"""More paragraphs than a text has: the pair (a, b) is the one number a · _PAIR_BASE + b."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What one pass over a text leaves of it."""
+    """What one pass over a text keeps of it."""
 
     num_words: np.ndarray
     """int32 [N], runs of non-space characters of each paragraph."""
     folded: np.ndarray
-    """uint64 [N], a hash of each paragraph, capitals and spacing aside."""
-    runs: np.ndarray
-    """uint64 [R], hashes of runs of SHINGLE_WORDS words, each once for a paragraph; in a long text a sample of them."""
-    places: np.ndarray
-    """int64 [R], ascending: the paragraph that each run stands in."""
+    """uint64 [N], a hash of each paragraph without regard to capitals and spacing."""
+    shingles: np.ndarray
+    """uint64 [R], hashes of each paragraph's shingles, without repeats; sampled in a long text."""
+    owners: np.ndarray
+    """int64 [R], ascending: the paragraph of each shingle."""
 
 
 def survey(paragraphs: Sequence[str]) -> Survey:
-    """Reads the text once, holding about CHARACTERS_AT_ONCE of it."""
+    """Reads the text once, about CHARACTERS_AT_ONCE at a time."""
     return _joined(_surveys(paragraphs, sparseness(paragraphs)), len(paragraphs))
 
 
 def sparseness(paragraphs: Sequence[str]) -> int:
-    """Of how many runs of words one is looked at; 1 for a text of up to about SAMPLED_WORDS words, read whole."""
-    return max(1, int(lengths_of(paragraphs).sum()) // (6 * SAMPLED_WORDS))
+    """One in how many shingles is kept: 1 for a text of up to about SAMPLED_WORDS words."""
+    num_characters = int(lengths_of(paragraphs).sum())
+    return max(1, num_characters // (_CHARACTERS_PER_WORD * SAMPLED_WORDS))
 
 
 def near_duplicates(paragraphs: Sequence[str]) -> np.ndarray:
-    """int64 [P, 2], pairs (earlier, later) of paragraph numbers that are equal, capitals and spacing aside, or alike by at least LIKENESS."""
-    found = survey(paragraphs)
-    first = _first_equal(found.folded)
+    """int64 [P, 2], pairs (earlier, later) of paragraphs that are equal or near-duplicates.
+
+    Equal means equal without regard to capitals and spacing.
+    """
+    surveyed = survey(paragraphs)
+    first = _first_equal(surveyed.folded)
     repeats = np.flatnonzero(first != np.arange(len(first)))
-    return np.concatenate([np.stack([first[repeats], repeats], 1), *_alike(found, first)])
+    equal_pairs = np.stack([first[repeats], repeats], 1)
+    return np.concatenate([equal_pairs, *_near_pairs(surveyed, first)])
 
 
 def groups_of(paragraphs: Sequence[str]) -> np.ndarray:
@@ -66,11 +77,15 @@ def groups_of(paragraphs: Sequence[str]) -> np.ndarray:
     return groups_in(survey(paragraphs))
 
 
-def groups_in(found: Survey) -> np.ndarray:
-    """int32 [N]: for each paragraph the first one of its group; near-duplicates, and near-duplicates of those, share a group."""
-    first = _first_equal(found.folded)
+def groups_in(surveyed: Survey) -> np.ndarray:
+    """int32 [N]: for each paragraph the first paragraph of its group.
+
+    Near-duplicates, and near-duplicates of those, share a group. Five paragraphs of which the
+    fourth is like the first, and the fifth like the fourth: [0, 1, 2, 0, 0].
+    """
+    first = _first_equal(surveyed.folded)
     group = first.copy()
-    for pairs in _alike(found, first):
+    for pairs in _near_pairs(surveyed, first):
         while True:
             low, high = np.sort(group[pairs], axis=1).T
             if (low == high).all():
@@ -81,106 +96,108 @@ def groups_in(found: Survey) -> np.ndarray:
     return group
 
 
-def num_repeated(found: Survey) -> int:
-    """Paragraphs that repeat an earlier one, capitals and spacing aside."""
-    return len(found.folded) - len(np.unique(found.folded))
+def num_repeated(surveyed: Survey) -> int:
+    """Paragraphs that repeat an earlier one without regard to capitals and spacing."""
+    return len(surveyed.folded) - len(np.unique(surveyed.folded))
 
 
 def num_seen(paragraphs: Sequence[str], learned: Iterable[Sequence[str]]) -> int:
-    """How many of `paragraphs` stand in the texts of `learned`, word for word or nearly. These are read once, and no part of them is held."""
+    """How many of `paragraphs` are in the texts of `learned`, word for word or nearly.
+
+    The learned texts are read once and not held in memory.
+    """
     asked = _joined(_surveys(paragraphs, 1), len(paragraphs))
-    order = np.argsort(asked.runs, kind="stable")
-    runs, places, sizes = (
-        asked.runs[order],
-        asked.places[order],
-        np.bincount(asked.places, minlength=len(paragraphs)),
-    )
+    order = np.argsort(asked.shingles, kind="stable")
+    shingles = asked.shingles[order]
+    owners = asked.owners[order]
+    sizes = np.bincount(asked.owners, minlength=len(paragraphs))
     seen = np.zeros(len(paragraphs), bool)
     for text in learned:
         for part in _surveys(text, 1):
             seen |= np.isin(asked.folded, part.folded)
-            starts, stops = (
-                np.searchsorted(runs, part.runs, "left"),
-                np.searchsorted(runs, part.runs, "right"),
-            )
-            pairs, shared = _counted(places, starts, stops, part.places)
-            smaller = (
-                np.minimum(sizes[pairs[:, 0]], np.bincount(part.places)[pairs[:, 1]])
-                if len(pairs)
-                else shared
-            )
-            seen[pairs[shared >= LIKENESS * smaller, 0]] = True
+            starts = np.searchsorted(shingles, part.shingles, "left")
+            stops = np.searchsorted(shingles, part.shingles, "right")
+            pairs, num_shared = _counted(owners, starts, stops, part.owners)
+            if len(pairs):
+                part_sizes = np.bincount(part.owners)
+                smaller = np.minimum(sizes[pairs[:, 0]], part_sizes[pairs[:, 1]])
+                seen[pairs[num_shared >= LIKENESS * smaller, 0]] = True
     return int(seen.sum())
 
 
 def _first_equal(folded: np.ndarray) -> np.ndarray:
-    """int32 [N], the first paragraph that is equal to each; itself where none is before it."""
+    """int32 [N], the first paragraph with the same hash: [7, 5, 9, 7, 5] -> [0, 1, 2, 0, 1]."""
     order = np.argsort(folded, kind="stable")
     is_new = np.ones(len(order), bool)
     is_new[1:] = folded[order[1:]] != folded[order[:-1]]
+    group_sizes = np.diff(np.flatnonzero(np.append(is_new, True)))
     first = np.zeros(len(order), np.int32)
-    first[order] = np.repeat(
-        order[is_new].astype(np.int32), np.diff(np.flatnonzero(np.append(is_new, True)))
-    )
+    first[order] = np.repeat(order[is_new].astype(np.int32), group_sizes)
     return first
 
 
-def _alike(found: Survey, first: np.ndarray) -> Iterator[np.ndarray]:
-    """Pairs (earlier, later), int64 [P, 2], of different paragraphs that share enough runs; some at a time. Repeats are left out: `first` stands for them."""
-    own = first[found.places] == found.places
-    runs, places = found.runs[own], found.places[own]
-    sizes = np.bincount(places, minlength=len(first))
-    order = np.argsort(runs, kind="stable")
-    sorted_runs = runs[order]
-    stops = np.empty(len(order), np.int64)
-    stops[order] = np.arange(len(order))
-    standing, start = places[order], 0
-    while start < len(runs):  # whole paragraphs at a time
-        end = int(
-            np.searchsorted(
-                places,
-                places[min(start + PAIRS_AT_ONCE // MOST_STANDING, len(places)) - 1],
-                "right",
-            )
-        )
-        here = slice(start, end)
-        pairs, shared = _counted(
-            standing, np.searchsorted(sorted_runs, runs[here]), stops[here], places[here]
-        )
-        yield pairs[shared >= LIKENESS * np.minimum(sizes[pairs[:, 0]], sizes[pairs[:, 1]])]
+def _near_pairs(surveyed: Survey, first: np.ndarray) -> Iterator[np.ndarray]:
+    """Pairs (earlier, later), int64 [P, 2], of different paragraphs that share enough shingles.
+
+    Comes in several arrays. Repeats are left out, since `first` names their first occurrence.
+    """
+    is_first = first[surveyed.owners] == surveyed.owners
+    shingles = surveyed.shingles[is_first]
+    owners = surveyed.owners[is_first]
+    sizes = np.bincount(owners, minlength=len(first))
+    order = np.argsort(shingles, kind="stable")
+    sorted_shingles = shingles[order]
+    sorted_owners = owners[order]
+    position = np.empty(len(order), np.int64)
+    position[order] = np.arange(len(order))
+    start = 0
+    while start < len(shingles):
+        last = min(start + PAIRS_AT_ONCE // MOST_COMPARED, len(owners)) - 1
+        end = int(np.searchsorted(owners, owners[last], "right"))  # whole paragraphs at a time
+        starts = np.searchsorted(sorted_shingles, shingles[start:end])
+        pairs, num_shared = _counted(sorted_owners, starts, position[start:end], owners[start:end])
+        smaller = np.minimum(sizes[pairs[:, 0]], sizes[pairs[:, 1]])
+        yield pairs[num_shared >= LIKENESS * smaller]
         start = end
 
 
 def _counted(
-    standing: np.ndarray, starts: np.ndarray, stops: np.ndarray, places: np.ndarray
+    others: np.ndarray, starts: np.ndarray, stops: np.ndarray, owners: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of paragraphs, int64 [P, 2], and how many runs each pair shares, int64 [P].
+    """Pairs of paragraphs, int64 [P, 2], and how many shingles each pair shares, int64 [P].
 
-    The i-th run stands in paragraph places[i] and in the paragraphs standing[starts[i]:stops[i]], of which the first MOST_STANDING count.
+    Shingle i of paragraph owners[i] is also in the paragraphs others[starts[i]:stops[i]], of
+    which the first MOST_COMPARED count. Two shingles of paragraph 5 with others [2, 3] and [3]
+    give the pairs [[2, 5], [3, 5]] and the counts [1, 2].
     """
-    many = np.minimum(stops - starts, MOST_STANDING)
-    before = np.cumsum(many) - many
-    others = standing[np.repeat(starts - before, many) + np.arange(many.sum())]
-    keys, shared = np.unique(others * _NUMBER + np.repeat(places, many), return_counts=True)
-    return np.stack(np.divmod(keys, _NUMBER), 1), shared
+    num_others = np.minimum(stops - starts, MOST_COMPARED)
+    num_before = np.cumsum(num_others) - num_others
+    indices = np.repeat(starts - num_before, num_others) + np.arange(num_others.sum())
+    keys = others[indices] * _PAIR_BASE + np.repeat(owners, num_others)
+    pair_keys, num_shared = np.unique(keys, return_counts=True)
+    return np.stack(np.divmod(pair_keys, _PAIR_BASE), 1), num_shared
 
 
 def _joined(parts: Iterable[Survey], num_paragraphs: int) -> Survey:
-    num_words, folded = np.zeros(num_paragraphs, np.int32), np.zeros(num_paragraphs, np.uint64)
-    runs, places = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    """One survey of all parts, which follow each other in the text."""
+    num_words = np.zeros(num_paragraphs, np.int32)
+    folded = np.zeros(num_paragraphs, np.uint64)
+    shingles = [np.zeros(0, np.uint64)]
+    owners = [np.zeros(0, np.int64)]
     start = 0
     for part in parts:
-        here = slice(start, start + len(part.folded))
-        num_words[here], folded[here] = part.num_words, part.folded
-        runs.append(part.runs)
-        places.append(part.places + start)
-        start = here.stop
-    return Survey(num_words, folded, np.concatenate(runs), np.concatenate(places))
+        end = start + len(part.folded)
+        num_words[start:end] = part.num_words
+        folded[start:end] = part.folded
+        shingles.append(part.shingles)
+        owners.append(part.owners + start)
+        start = end
+    return Survey(num_words, folded, np.concatenate(shingles), np.concatenate(owners))
 
 
 def _surveys(paragraphs: Iterable[str], sparse: int) -> Iterator[Survey]:
-    """The text some paragraphs at a time, each part numbered from 0; of the runs one in `sparse`."""
-    kinds = np.full(0x110000, _UNKNOWN, np.uint8)
+    """Surveys of successive parts of the text, each numbered from 0; see `sparseness`."""
+    kinds = np.full(_NUM_CODE_POINTS, _UNKNOWN, np.uint8)
     lowered: list[str] = []
     num_characters = 0
     for paragraph in paragraphs:
@@ -188,61 +205,98 @@ def _surveys(paragraphs: Iterable[str], sparse: int) -> Iterator[Survey]:
         num_characters += len(lowered[-1])
         if num_characters >= CHARACTERS_AT_ONCE:
             yield _surveyed(lowered, sparse, kinds)
-            lowered, num_characters = [], 0
+            lowered = []
+            num_characters = 0
     if lowered:
         yield _surveyed(lowered, sparse, kinds)
 
 
 def _surveyed(lowered: Sequence[str], sparse: int, kinds: np.ndarray) -> Survey:
-    """kinds: uint8 [0x110000], what is known of the characters; it learns the new ones."""
-    codes = np.frombuffer("\n".join(lowered).encode("utf-32-le", "surrogatepass"), np.uint32)
+    """The survey of some paragraphs in lower case.
+
+    kinds: uint8 [code points], the kind of each character that was met before; it is extended.
+    """
+    content = "\n".join(lowered).encode("utf-32-le", "surrogatepass")
+    codes = np.frombuffer(content, np.uint32)
     ends = np.cumsum([len(paragraph) + 1 for paragraph in lowered])
-    for code in np.unique(codes[kinds[codes] == _UNKNOWN]).tolist():
-        kinds[code] = (
-            _LETTER if _WORD.match(chr(code)) else _SPACE if chr(code).isspace() else _SIGN
-        )
-    kind, values = kinds[codes], codes.astype(np.uint64) + np.uint64(1)
+    _learn_kinds(codes, kinds)
+    kind = kinds[codes]
+    values = codes.astype(np.uint64) + np.uint64(1)
 
     starts, stops = _stretches(kind != _SPACE)
     borders = np.concatenate([[0], np.searchsorted(starts, ends)])
     folded = _hashes(_hashes(values, starts, stops), borders[:-1], borders[1:])
 
     word_starts, word_stops = _stretches(kind == _LETTER)
-    words, of_word = (
-        _hashes(values, word_starts, word_stops),
-        np.searchsorted(ends, word_starts, "right"),
-    )
+    words = _hashes(values, word_starts, word_stops)
+    word_owners = np.searchsorted(ends, word_starts, "right")
+    shingles, owners = _distinct_shingles(words, word_owners, sparse)
+    return Survey(np.diff(borders).astype(np.int32), folded, shingles, owners)
+
+
+def _learn_kinds(codes: np.ndarray, kinds: np.ndarray) -> None:
+    """Enters the kind of every character that `kinds` does not know yet."""
+    for code in np.unique(codes[kinds[codes] == _UNKNOWN]).tolist():
+        character = chr(code)
+        if _WORD.match(character):
+            kinds[code] = _LETTER
+        elif character.isspace():
+            kinds[code] = _SPACE
+        else:
+            kinds[code] = _SIGN
+
+
+def _distinct_shingles(
+    words: np.ndarray, word_owners: np.ndarray, sparse: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The shingles of each paragraph without repeats, one in `sparse`, and their paragraphs.
+
+    words: uint64 [W], the hash of each word. word_owners: int64 [W], the paragraph of each word.
+    """
     first = np.arange(max(0, len(words) - SHINGLE_WORDS + 1))
-    runs, places = _hashes(words, first, first + SHINGLE_WORDS), of_word[first]
-    kept = (places == of_word[first + SHINGLE_WORDS - 1]) & (runs % np.uint64(sparse) == 0)
-    runs, places = runs[kept], places[kept]
-    order = np.lexsort((runs, places))
-    runs, places = runs[order], places[order]
-    again = np.concatenate([[False], (runs[1:] == runs[:-1]) & (places[1:] == places[:-1])])[
-        : len(runs)
-    ]
-    return Survey(np.diff(borders).astype(np.int32), folded, runs[~again], places[~again])
+    shingles = _hashes(words, first, first + SHINGLE_WORDS)
+    owners = word_owners[first]
+    in_one_paragraph = owners == word_owners[first + SHINGLE_WORDS - 1]
+    kept = in_one_paragraph & (shingles % np.uint64(sparse) == 0)
+    shingles = shingles[kept]
+    owners = owners[kept]
+    order = np.lexsort((shingles, owners))
+    shingles = shingles[order]
+    owners = owners[order]
+    is_new = np.ones(len(shingles), bool)
+    is_new[1:] = (shingles[1:] != shingles[:-1]) | (owners[1:] != owners[:-1])
+    return shingles[is_new], owners[is_new]
 
 
 def _stretches(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the stretches of True begin, and where they have ended."""
+    """Where the stretches of True start, and where they have ended.
+
+    [False, True, True, False, True] -> [1, 4] and [3, 5].
+    """
     edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
     return edges[::2], edges[1::2]
 
 
 def _hashes(values: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """uint64, a hash of each values[start:stop]: a polynomial modulo 2^64 (Karp & Rabin 1987), its bits mixed as splitmix64 does.
+    """uint64, a hash of each values[start:stop].
 
-    All from one running sum: what was summed between start and stop, divided by the power of the base at the start.
+    The hash is a polynomial modulo 2^64 (Karp & Rabin 1987) whose bits are mixed as splitmix64
+    does. All hashes come from one running sum: the difference between stop and start, divided by
+    the power of the base at the start.
     """
-    powers, inverses = (
-        np.full(len(values) + 1, base, np.uint64) for base in (_BASE, pow(_BASE, -1, 2**64))
-    )
-    for row in (powers, inverses):
-        row[0] = 1
-        np.multiply.accumulate(row, out=row)
+    powers = _powers(_BASE, len(values) + 1)
+    inverses = _powers(pow(_BASE, -1, 2**64), len(values) + 1)
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values * powers[:-1])])
-    mixed = (sums[stops] - sums[starts]) * inverses[starts]
+    mixed: np.ndarray = (sums[stops] - sums[starts]) * inverses[starts]
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+def _powers(base: int, count: int) -> np.ndarray:
+    """uint64 [count]: 1, base, base² … modulo 2^64."""
+    powers = np.full(count, base, np.uint64)
+    powers[0] = 1
+    np.multiply.accumulate(powers, out=powers)
+    return powers

@@ -1,16 +1,17 @@
-"""A cloze test from unseen sentences: the key words of a text, each hidden where it stands, guessed by both models."""
+"""A cloze test from held-out sentences: both models guess hidden key words of the text."""
 
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
 from mlm_gui.core.corpus.fragmentation import WORD
 from mlm_gui.core.evaluation.outcomes import CUTS
-from mlm_gui.core.model.masked_lm import MaskedLM
+from mlm_gui.core.model.masked_lm import MaskedLM, evaluating
 from mlm_gui.core.model.vocabulary import spelled
 from mlm_gui.core.tokens import Pack
 
@@ -19,31 +20,37 @@ MAX_KEY_WORDS = 60
 """Only the most typical words of a text are asked."""
 MIN_LETTERS = 4
 """Shorter words are nearly always function words."""
-SENTENCE_WORDS = (5, 60)
-"""Sentences with fewer or more words are not asked: too little to go by, too much to read."""
+MIN_COUNT = 2
+"""A key word occurs at least this often in the text."""
+MIN_SENTENCE_WORDS = 5
+"""A shorter sentence gives too little context."""
+MAX_SENTENCE_WORDS = 60
+"""A longer sentence is too much to read."""
 SHOWN_GUESSES = 3
 ITEMS_PER_PASS = 8
 _SENTENCE_END = re.compile(r"(?<=[.!?;])[\"'”’)]*\s+")
-_FUNCTION_WORDS = (
-    "about above after again against almost also although always among another because been before being below between both cannot could does doing "
-    "done down during each either else even ever every everything from further hast hath have having here hers herself himself however into itself "
-    "just less like made make many might more most much must myself neither never nothing once only other others ought ours ourselves over rather "
-    "same shall shalt should since some something still such than that thee their theirs them themselves then there therefore these they thine thing things "
-    "this those thou though through thus thyself under until unto upon very were what whatever when where whether which while whom whose will with "
-    "within without would your yours yourself yourselves"
-)
+_FUNCTION_WORDS = """
+about above after again against almost also although always among another because been before being
+below between both cannot could does doing done down during each either else even ever every
+everything from further hast hath have having here hers herself himself however into itself itself
+just less like made make many might more most much must myself neither never nothing once only other
+others ought ours ourselves over rather same shall shalt should since some something still such than
+that thee their theirs them themselves then there therefore these they thine thing things this those
+thou though through thus thyself under until unto upon very were what whatever when where whether
+which while whom whose will with within without would your yours yourself yourselves
+"""
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
-"""English words of MIN_LETTERS and more that carry grammar rather than the subject of a text; they are never asked."""
+"""English words of MIN_LETTERS and more that carry grammar rather than a subject; never asked."""
 
 
 @dataclass(frozen=True)
 class KeyWord:
-    """A word that marks the text."""
+    """A word that is typical of the text."""
 
     word: str
-    """In small letters."""
+    """In lower case."""
     count: int
-    """Times it stands in the text."""
+    """Occurrences in the text."""
     keyness: float
     """Log-likelihood ratio G² against the general text; larger is more typical."""
 
@@ -58,6 +65,11 @@ class Item:
     """The sentence after it."""
     answer: str
     """The hidden word, as written."""
+
+    @property
+    def sentence(self) -> str:
+        """The whole sentence."""
+        return f"{self.before}{self.answer}{self.after}"
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Cloze:
-    """The cloze test of an exam; empty when the text has no fit sentence."""
+    """The cloze test of an evaluation; empty when the text has no suitable sentence."""
 
     items: tuple[Answered, ...]
     key_words: tuple[str, ...]
@@ -89,68 +101,89 @@ class Cloze:
 def key_words(
     paragraphs: Sequence[str], reference: Sequence[str], most: int = MAX_KEY_WORDS
 ) -> tuple[KeyWord, ...]:
-    """Content words that are more frequent in `paragraphs` than in `reference`, by their log-likelihood ratio, largest first.
+    """Content words that are more frequent in `paragraphs` than in `reference`.
 
-    G² = 2 Σ observed · ln(observed / expected) over the two texts, Dunning 1993, "Accurate Methods for the Statistics of Surprise and Coincidence",
-    in the two-cell form of Rayson & Garside 2000, "Comparing Corpora using Frequency Profiling".
+    They are sorted by their log-likelihood ratio, largest first: G² = 2 Σ observed ·
+    ln(observed / expected) over the two texts (Dunning 1993, "Accurate Methods for the Statistics
+    of Surprise and Coincidence", in the two-cell form of Rayson & Garside 2000, "Comparing Corpora
+    using Frequency Profiling").
     """
-    counts, others = (
-        Counter(word.lower() for paragraph in side for word in WORD.findall(paragraph))
-        for side in (paragraphs, reference)
-    )
-    size, other_size = sum(counts.values()), max(1, sum(others.values()))
-    found = []
+    counts = _word_counts(paragraphs)
+    reference_counts = _word_counts(reference)
+    size = counts.total()
+    reference_size = max(1, reference_counts.total())
+    candidates = []
     for word, count in counts.items():
-        if len(word) < MIN_LETTERS or word in FUNCTION_WORDS or count < 2:
+        if len(word) < MIN_LETTERS or word in FUNCTION_WORDS or count < MIN_COUNT:
             continue
-        other = others[word]
-        expected, other_expected = (
-            (count + other) * part / (size + other_size) for part in (size, other_size)
-        )
-        keyness = 2 * (
-            count * math.log(count / expected)
-            + (other * math.log(other / other_expected) if other else 0.0)
-        )
-        if count > expected:
-            found.append(KeyWord(word, count, keyness))
-    return tuple(sorted(found, key=lambda key: (-key.keyness, key.word))[:most])
+        reference_count = reference_counts[word]
+        count_in_both = count + reference_count
+        expected = count_in_both * size / (size + reference_size)
+        if count <= expected:
+            continue
+        keyness = count * math.log(count / expected)
+        if reference_count:
+            expected_in_reference = count_in_both * reference_size / (size + reference_size)
+            keyness += reference_count * math.log(reference_count / expected_in_reference)
+        candidates.append(KeyWord(word, count, 2 * keyness))
+    candidates.sort(key=lambda key: (-key.keyness, key.word))
+    return tuple(candidates[:most])
+
+
+def _word_counts(paragraphs: Sequence[str]) -> Counter[str]:
+    return Counter(word.lower() for paragraph in paragraphs for word in WORD.findall(paragraph))
 
 
 def cloze_items(
-    lm: MaskedLM, unseen: Sequence[str], known: Sequence[str], reference: Sequence[str]
+    lm: MaskedLM, held_out: Sequence[str], known: Sequence[str], reference: Sequence[str]
 ) -> tuple[tuple[KeyWord, Item], ...]:
-    """At most MAX_ITEMS questions from unseen sentences, each on a key word of `known` that is a single piece for `lm` and stands once in its sentence.
+    """At most MAX_ITEMS questions from held-out sentences.
 
-    Words take turns, the most typical first, so that no word is asked again before every other fit one was; each sentence is asked once.
+    Each asks a key word of `known` that is a single token for `lm` and occurs once in its
+    sentence. Words take turns, the most typical first: no word is asked again before every other
+    suitable word was asked. Each sentence is asked once.
     """
-    standing: dict[str, list[str]] = {}
-    for paragraph in unseen:
+    sentences_with = _sentences_by_word(held_out)
+    keys = [key for key in key_words(known, reference) if key.word in sentences_with]
+    asked: set[str] = set()
+    questions: list[tuple[KeyWord, Item]] = []
+    while keys:
+        asked_this_turn = []
+        for key in keys:
+            candidates = [s for s in sentences_with[key.word] if s not in asked]
+            item = _first_item(lm, candidates, key.word)
+            if item is None:
+                continue
+            asked.add(item.sentence)
+            questions.append((key, item))
+            if len(questions) == MAX_ITEMS:
+                return tuple(questions)
+            asked_this_turn.append(key)
+        keys = asked_this_turn
+    return tuple(questions)
+
+
+def _sentences_by_word(paragraphs: Sequence[str]) -> dict[str, list[str]]:
+    """For each word the sentences of suitable length in which it occurs once."""
+    sentences_with: dict[str, list[str]] = {}
+    for paragraph in paragraphs:
         for sentence in _SENTENCE_END.split(paragraph):
             words = [word.lower() for word in WORD.findall(sentence)]
-            if SENTENCE_WORDS[0] <= len(words) <= SENTENCE_WORDS[1]:
+            if MIN_SENTENCE_WORDS <= len(words) <= MAX_SENTENCE_WORDS:
                 for word, count in Counter(words).items():
                     if count == 1:
-                        standing.setdefault(word, []).append(sentence)
-    keys = [key for key in key_words(known, reference) if key.word in standing]
-    asked: set[str] = set()
-    chosen: list[tuple[KeyWord, Item]] = []
-    while keys and len(chosen) < MAX_ITEMS:
-        left = []
-        for key in keys:
-            item = next(
-                (
-                    item
-                    for sentence in standing[key.word]
-                    if sentence not in asked and (item := _item(lm, sentence, key.word))
-                ),
-                None,
-            )
-            if item and len(chosen) < MAX_ITEMS:
-                asked.add(f"{item.before}{item.answer}{item.after}")
-                chosen.append((key, item))
-                left.append(key)
-        keys = left
-    return tuple(chosen)
+                        sentences_with.setdefault(word, []).append(sentence)
+    return sentences_with
+
+
+def _first_item(lm: MaskedLM, sentences: Sequence[str], word: str) -> Item | None:
+    """The first sentence with `word` hidden in which it is a single token; None without one."""
+    for sentence in sentences:
+        match = next(each for each in WORD.finditer(sentence) if each.group().lower() == word)
+        item = Item(sentence[: match.start()], sentence[match.end() :], match.group())
+        if _encoded(lm, item):
+            return item
+    return None
 
 
 def ask_cloze(base: MaskedLM, tuned: MaskedLM, questions: Sequence[tuple[KeyWord, Item]]) -> Cloze:
@@ -158,82 +191,84 @@ def ask_cloze(base: MaskedLM, tuned: MaskedLM, questions: Sequence[tuple[KeyWord
     items = []
     for start in range(0, len(questions), ITEMS_PER_PASS):
         asked = [item for _, item in questions[start : start + ITEMS_PER_PASS]]
-        for item, (base_rank, base_guesses), (tuned_rank, tuned_guesses) in zip(
-            asked, _guesses(base, asked), _guesses(tuned, asked), strict=True
-        ):
+        answers = zip(asked, _guesses(base, asked), _guesses(tuned, asked), strict=True)
+        for item, of_base, of_tuned in answers:
             items.append(
                 Answered(
-                    item.before,
-                    item.after,
-                    item.answer,
-                    base_guesses,
-                    tuned_guesses,
-                    base_rank,
-                    tuned_rank,
+                    before=item.before,
+                    after=item.after,
+                    answer=item.answer,
+                    base_guesses=of_base.guesses,
+                    tuned_guesses=of_tuned.guesses,
+                    base_rank=of_base.rank,
+                    tuned_rank=of_tuned.rank,
                 )
             )
-    right = [
-        tuple(sum(rank <= cut for rank in ranks) for cut in CUTS)
-        for ranks in ([i.base_rank for i in items], [i.tuned_rank for i in items])
-    ]
     return Cloze(
-        tuple(items), tuple(dict.fromkeys(key.word for key, _ in questions)), right[0], right[1]
+        items=tuple(items),
+        key_words=tuple(dict.fromkeys(key.word for key, _ in questions)),
+        base_right=_num_right([item.base_rank for item in items]),
+        tuned_right=_num_right([item.tuned_rank for item in items]),
     )
 
 
-def _item(lm: MaskedLM, sentence: str, word: str) -> Item | None:
-    """The sentence with `word` hidden, or None when it is more than one piece there or the sentence is too long for the model."""
-    place = next(match for match in WORD.finditer(sentence) if match.group().lower() == word)
-    item = Item(sentence[: place.start()], sentence[place.end() :], place.group())
-    return item if _encoded(lm, item) else None
+def _num_right(ranks: Sequence[int]) -> tuple[int, int, int]:
+    """How many ranks are within each of the CUTS."""
+    first, second, third = (sum(rank <= cut for rank in ranks) for cut in CUTS)
+    return first, second, third
 
 
-def _encoded(lm: MaskedLM, item: Item) -> tuple[list[int], int] | None:
-    """Token ids of the whole sentence and the place of its hidden piece."""
-    start, end = len(item.before), len(item.before) + len(item.answer)
-    encoding = lm.tokenizer(f"{item.before}{item.answer}{item.after}").encodings[0]
-    first, last = encoding.char_to_token(start), encoding.char_to_token(end - 1)
-    alone = (
-        first is not None
-        and first == last
-        and all(encoding.char_to_token(place) != first for place in (start - 1, end) if place >= 0)
-    )
-    if (
-        not alone and first is not None and first == last
-    ):  # families that write the space before a word into its first piece
-        alone = (
-            item.before[-1:].isspace()
-            and encoding.char_to_token(end) != first
-            and encoding.char_to_token(start - 2) != first
-        )
-    fits = (
-        alone
-        and len(encoding.ids) <= lm.max_length
-        and encoding.ids[first] not in lm.tokenizer.all_special_ids
-    )
-    return (list(encoding.ids), first) if fits else None
+class _EncodedItem(NamedTuple):
+    """The tokens of an item's whole sentence, and the position of its hidden token."""
+
+    ids: list[int]
+    position: int
 
 
-@torch.no_grad()
-def _guesses(lm: MaskedLM, items: Sequence[Item]) -> list[tuple[int, tuple[str, ...]]]:
-    """For each question the rank of the hidden piece and the model's first guesses."""
-    rows, places = zip(*(_encoded(lm, item) for item in items), strict=True)
-    ids, lengths = (
-        torch.tensor([token for row in rows for token in row]),
-        torch.tensor([len(row) for row in rows]),
-    )
-    chosen = torch.zeros(len(ids), dtype=torch.bool)
-    chosen[torch.cumsum(lengths, 0) - lengths + torch.tensor(places)] = True
-    was_training = lm.model.training
-    lm.model.eval()
+def _encoded(lm: MaskedLM, item: Item) -> _EncodedItem | None:
+    """The item as tokens; None when its answer is not a single token or it is too long."""
+    start = len(item.before)
+    end = start + len(item.answer)
+    encoding = lm.tokenizer(item.sentence).encodings[0]
+    token = encoding.char_to_token(start)
+    if token is None or encoding.char_to_token(end - 1) != token:
+        return None
+    if encoding.char_to_token(end) == token:
+        return None
+    starts_earlier = start > 0 and encoding.char_to_token(start - 1) == token
+    if starts_earlier:  # only by a space, which some tokenizers write into a word's first token
+        starts_before_space = start > 1 and encoding.char_to_token(start - 2) == token
+        if starts_before_space or not item.before[-1].isspace():
+            return None
+    if len(encoding.ids) > lm.max_length or encoding.ids[token] in lm.tokenizer.all_special_ids:
+        return None
+    return _EncodedItem(list(encoding.ids), token)
+
+
+class _Answer(NamedTuple):
+    """A model's answer to one question."""
+
+    rank: int
+    """1 when the first guess is right."""
+    guesses: tuple[str, ...]
+
+
+def _guesses(lm: MaskedLM, items: Sequence[Item]) -> list[_Answer]:
+    """The answer of `lm` to each question."""
+    rows = [row for item in items if (row := _encoded(lm, item)) is not None]
+    ids = torch.tensor([token for row in rows for token in row.ids])
+    lengths = torch.tensor([len(row.ids) for row in rows])
+    starts = torch.cumsum(lengths, 0) - lengths
+    is_hidden = torch.zeros(len(ids), dtype=torch.bool)
+    is_hidden[starts + torch.tensor([row.position for row in rows])] = True
     pack = Pack(ids, lengths, torch.zeros(len(ids), dtype=torch.bool))
-    logits = (
-        lm.logits_at(pack, torch.where(chosen, lm.vocabulary.mask_id, ids), chosen).float().cpu()
-    )
-    lm.model.train(was_training)
-    ranks = (logits > logits.gather(1, ids[chosen][:, None])).sum(1) + 1
+    seen = torch.where(is_hidden, lm.vocabulary.mask_id, ids)
+    with evaluating(lm):
+        logits = lm.logits_at(pack, seen, is_hidden).float().cpu()
+    right = ids[is_hidden][:, None]
+    ranks = (logits > logits.gather(1, right)).sum(1) + 1
     best = logits.topk(SHOWN_GUESSES).indices
     return [
-        (rank, tuple(spelled(lm.tokenizer, token) for token in row))
+        _Answer(rank, tuple(spelled(lm.tokenizer, token) for token in row))
         for rank, row in zip(ranks.tolist(), best.tolist(), strict=True)
     ]

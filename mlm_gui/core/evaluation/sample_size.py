@@ -1,4 +1,4 @@
-"""Whether the unseen part of a text is large enough for a verdict: told before anything is trained."""
+"""Whether the held-out text is large enough for a verdict, computed before anything is trained."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,52 +6,58 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mlm_gui.core.corpus.corpus import Corpus
+from mlm_gui.core.corpus.paragraphs import chosen
 from mlm_gui.core.evaluation.outcomes import MIN_CLUSTERS, MIN_MASKS
-from mlm_gui.core.masking.policy import EXAM_POLICY, EXAM_SEEDS
+from mlm_gui.core.masking.policy import EVALUATION_POLICY, EVALUATION_SEEDS
 
-MOST = 50
-"""The largest share, in %, that can be kept unseen."""
+MAX_SHARE_PERCENT = 50
+"""The largest share that can be held out, in percent."""
+CLEARLY_ENOUGH = 10 * MIN_CLUSTERS
+"""With so many clusters the blanks need not be counted."""
 
 
 def small_sample_warning(
     corpus: Corpus, held_out: float, seed: int, num_tokens: Callable[[Sequence[str]], int]
 ) -> str:
-    """Why the exam would give no verdict, and what would do; empty when the unseen part is enough.
+    """Why the evaluation would give no verdict, and what would help; "" when the text suffices.
 
-    held_out: the share kept unseen, 0 to 1. num_tokens: counts the ordinary tokens of paragraphs. The exam counts paragraphs that say nearly the same as one, and
-    asks each ordinary token with the exam's rate, in as many draws as it makes. Raises UserError as `Corpus.unseen` does.
+    held_out: the share held out, 0 to 1. num_tokens: counts the ordinary tokens of paragraphs. The
+    evaluation counts near-duplicates as one paragraph, and hides each ordinary token at its mask
+    rate in each of its draws. Raises UserError as `Corpus.is_held_out` does.
     """
-    group, is_held_out = corpus.groups, corpus.unseen(held_out, seed)
-    num_clusters = _clusters(group, is_held_out)
-    if num_clusters >= 10 * MIN_CLUSTERS:
+    is_held_out = corpus.is_held_out(held_out, seed)
+    num_clusters = _num_clusters(corpus, is_held_out)
+    if num_clusters >= CLEARLY_ENOUGH:
         return ""
-    chances = EXAM_POLICY.rate * len(EXAM_SEEDS)
-    num_masks = round(
-        chances * num_tokens([corpus.paragraphs[number] for number in np.flatnonzero(is_held_out)])
-    )
+    paragraphs = chosen(corpus.paragraphs, np.flatnonzero(is_held_out))
+    masks_per_token = EVALUATION_POLICY.rate * len(EVALUATION_SEEDS)
+    num_masks = round(masks_per_token * num_tokens(paragraphs))
     if num_clusters >= MIN_CLUSTERS and num_masks >= MIN_MASKS:
         return ""
-    has = f"{num_clusters} different {'paragraph' if num_clusters == 1 else 'paragraphs'} and about {num_masks:,} blanks"
-    first = max(
-        round(100 * held_out) + 1,
-        math.ceil(100 * held_out * MIN_MASKS / num_masks) if num_masks else MOST + 1,
+    noun = "paragraph" if num_clusters == 1 else "paragraphs"
+    percent = _sufficient_percent(corpus, held_out, seed, num_masks)
+    if percent is None:
+        advice = "Even the largest share is not enough: bring more text."
+    else:
+        advice = f"Keep {percent} % unseen, or bring more text."
+    return (
+        f"Too little for a verdict: the exam will have {num_clusters} different {noun} and about "
+        f"{num_masks:,} blanks, and needs {MIN_CLUSTERS} and {MIN_MASKS}. {advice}"
     )
-    share = next(
-        (
-            share
-            for share in range(first, MOST + 1)
-            if _clusters(group, corpus.unseen(share / 100, seed)) >= MIN_CLUSTERS
-        ),
-        None,
-    )
-    do = (
-        f"Keep {share} % unseen"
-        if share
-        else "Even the largest share is not enough: bring more text"
-    )
-    more = ", or bring more text." if share else "."
-    return f"Too little for a verdict: the exam will have {has}, and needs {MIN_CLUSTERS} and {MIN_MASKS}. {do}{more}"
 
 
-def _clusters(group: np.ndarray, is_held_out: np.ndarray) -> int:
-    return len(np.unique(group[is_held_out]))
+def _sufficient_percent(corpus: Corpus, held_out: float, seed: int, num_masks: int) -> int | None:
+    """The smallest larger share, in percent, that gives a verdict; None when there is none."""
+    first = MAX_SHARE_PERCENT + 1
+    if num_masks:
+        first = max(round(100 * held_out) + 1, math.ceil(100 * held_out * MIN_MASKS / num_masks))
+    for percent in range(first, MAX_SHARE_PERCENT + 1):
+        is_held_out = corpus.is_held_out(percent / 100, seed)
+        if _num_clusters(corpus, is_held_out) >= MIN_CLUSTERS:
+            return percent
+    return None
+
+
+def _num_clusters(corpus: Corpus, is_held_out: np.ndarray) -> int:
+    """Held-out paragraphs, where near-duplicates count as one."""
+    return len(np.unique(corpus.groups[is_held_out]))

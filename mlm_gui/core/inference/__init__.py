@@ -1,1 +1,1 @@
-"""Questions to a model: blanks, joint filling, surprisal, shifts, probes."""
+"""Questions to a model: blanks, joint filling, surprisal, shifts, pinned sentences."""

@@ -1,21 +1,23 @@
-"""Several blanks filled together: what stands in one changes what fits the next."""
+"""Several blanks filled together: a token in one blank changes which tokens fit the next."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlm_gui.core import validation
-from mlm_gui.core.inference.fill import log_probabilities_at, question_ids
+from mlm_gui.core.inference.fill import MAX_GUESSES, log_probabilities_at, question_ids
 from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.model.vocabulary import spelled
 from mlm_gui.errors import UserError
 
 WIDTH = 8
-"""Partial fillings kept at each blank."""
+"""Partial fillings that the beam search keeps at each blank."""
 MAX_JOINT_BLANKS = 5
 """The work grows with the square of the blanks."""
 MAX_JOINT_TOKENS = 160
-"""Tokens of the sentence; with so many blanks in it, an answer still comes within seconds."""
+"""Tokens of the sentence; with MAX_JOINT_BLANKS in it an answer still takes only seconds."""
+Ids = tuple[int, ...]
+"""The token of each blank."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,12 @@ class Filling:
     """One token for every blank."""
 
     tokens: tuple[str, ...]
-    ids: tuple[int, ...]
+    ids: Ids
     log_probability: float
-    """Sum over the blanks, from left to right, of ln P(token | the tokens already filled in, the blanks after it still hidden)."""
+    """Sum over the blanks, from left to right, of ln P(token | the tokens before it).
+
+    The blanks after it are still hidden.
+    """
 
     @property
     def probability(self) -> float:
@@ -39,81 +44,79 @@ class Together:
     joint: tuple[Filling, ...]
     """Different fillings, the most probable first."""
     alone: Filling
-    """Each blank's own first guess, with the probability that these have together."""
+    """Each blank's own first guess, with the probability of these tokens together."""
 
 
 def fill_jointly(lm: MaskedLM, text: str, top_k: int = 5, width: int = WIDTH) -> Together:
     """The most probable fillings of all blanks at once.
 
-    A masked model gives no joint probability of its own; this is the chain rule read from left to right (see Filling), one of the orders that make a
-    masked model generate (Ghazvininejad et al. 2019, "Mask-Predict"; Wang & Cho 2019, "BERT has a Mouth, and It Must Speak"). Two beam searches, one from
-    each end, propose fillings; the proposals and each blank's own first guesses are then scored alike, left to right, so that the best joint filling is
-    never less probable than the blanks filled alone. Raises UserError as `fill` does.
+    A masked model gives no joint probability of its own. This one is the chain rule from left to
+    right (see Filling), one of the orders in which a masked model can generate (Ghazvininejad et
+    al. 2019, "Mask-Predict"; Wang & Cho 2019, "BERT has a Mouth, and It Must Speak").
+
+    Two beam searches, one from each end, propose fillings, and the first guesses of the single
+    blanks are one more. All are scored from left to right, so the best joint filling is never less
+    probable than the blanks filled alone. Raises UserError as `fill` does.
     """
-    top_k = validation.whole("The number of guesses", top_k, 1, 50)
-    ids, places = question_ids(lm, text)
-    if len(places) > MAX_JOINT_BLANKS or len(ids) > MAX_JOINT_TOKENS:
+    top_k = validation.whole("The number of guesses", top_k, 1, MAX_GUESSES)
+    ids, positions = question_ids(lm, text)
+    if len(positions) > MAX_JOINT_BLANKS or len(ids) > MAX_JOINT_TOKENS:
         raise UserError(
             "This is too much to fill together.",
-            f"There are {len(places)} blanks among {len(ids)} word pieces; at most {MAX_JOINT_BLANKS} among {MAX_JOINT_TOKENS} can be weighed against each other.",
+            f"There are {len(positions)} blanks among {len(ids)} word pieces; at most "
+            f"{MAX_JOINT_BLANKS} among {MAX_JOINT_TOKENS} can be weighed against each other.",
             "Shorten the sentence, or leave more words in place.",
         )
-    alone = tuple(log_probabilities_at(lm, [ids], [places]).argmax(-1).tolist())
-    proposed = {
-        alone,
-        *_beam(lm, ids, places, width),
-        *(tuple(reversed(filling)) for filling in _beam(lm, ids, places[::-1], width)),
-    }
-    scored = {
-        filling: score
-        for filling, score in zip(proposed, _scores(lm, ids, places, list(proposed)), strict=True)
-    }
+    alone: Ids = tuple(log_probabilities_at(lm, [ids], [positions]).argmax(-1).tolist())
+    from_left = _beam(lm, ids, positions, width)
+    from_right = [tuple(reversed(filling)) for filling in _beam(lm, ids, positions[::-1], width)]
+    proposals = list({alone, *from_left, *from_right})
+    scores = dict(zip(proposals, _scores(lm, ids, positions, proposals), strict=True))
 
-    def filling_of(tokens: tuple[int, ...]) -> Filling:
-        return Filling(
-            tuple(spelled(lm.tokenizer, token) for token in tokens), tokens, scored[tokens]
-        )
+    def filling_of(tokens: Ids) -> Filling:
+        spelling = tuple(spelled(lm.tokenizer, token) for token in tokens)
+        return Filling(spelling, tokens, scores[tokens])
 
-    best = sorted(scored, key=lambda tokens: (-scored[tokens], tokens))
+    best = sorted(scores, key=lambda tokens: (-scores[tokens], tokens))
     return Together(tuple(filling_of(tokens) for tokens in best[:top_k]), filling_of(alone))
 
 
-def _beam(lm: MaskedLM, ids: list[int], places: Sequence[int], width: int) -> list[tuple[int, ...]]:
-    """The best fillings of a beam search that takes the blanks in the given order; each filling in that order."""
-    kept: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
-    for number, place in enumerate(places):
-        rows = [_filled(ids, places, tokens) for tokens, _ in kept]
-        log_probabilities = log_probabilities_at(lm, rows, [[place]] * len(rows))
+def _beam(lm: MaskedLM, ids: list[int], positions: Sequence[int], width: int) -> list[Ids]:
+    """The best fillings of a beam search that takes the blanks in the given order.
+
+    Each filling has its tokens in that order too.
+    """
+    kept: list[tuple[Ids, float]] = [((), 0.0)]
+    for number, position in enumerate(positions):
+        rows = [_filled(ids, positions, tokens) for tokens, _ in kept]
+        log_probabilities = log_probabilities_at(lm, rows, [[position]] * len(rows))
         best = log_probabilities.topk(min(width, log_probabilities.shape[1]))
-        grown = [
-            ((*tokens, token), score + gain)
-            for (tokens, score), gains, chosen in zip(
-                kept, best.values.tolist(), best.indices.tolist(), strict=True
-            )
-            for gain, token in zip(gains, chosen, strict=True)
-        ]
-        kept = sorted(grown, key=lambda candidate: (-candidate[1], candidate[0]))[
-            : width if number < len(places) - 1 else 2 * width
-        ]
+        extended: list[tuple[Ids, float]] = []
+        for row, (tokens, score) in enumerate(kept):
+            gains = zip(best.indices[row].tolist(), best.values[row].tolist(), strict=True)
+            extended += [((*tokens, token), score + gain) for token, gain in gains]
+        extended.sort(key=lambda candidate: (-candidate[1], candidate[0]))
+        is_last = number == len(positions) - 1
+        kept = extended[: 2 * width if is_last else width]
     return [tokens for tokens, _ in kept]
 
 
 def _scores(
-    lm: MaskedLM, ids: list[int], places: Sequence[int], fillings: Sequence[tuple[int, ...]]
+    lm: MaskedLM, ids: list[int], positions: Sequence[int], fillings: Sequence[Ids]
 ) -> list[float]:
-    """ln P of each filling, left to right."""
+    """ln P of each filling, from left to right."""
     totals = [0.0] * len(fillings)
-    for number, place in enumerate(places):
-        rows = [_filled(ids, places, tokens[:number]) for tokens in fillings]
-        log_probabilities = log_probabilities_at(lm, rows, [[place]] * len(rows))
+    for number, position in enumerate(positions):
+        rows = [_filled(ids, positions, tokens[:number]) for tokens in fillings]
+        log_probabilities = log_probabilities_at(lm, rows, [[position]] * len(rows))
         for row, tokens in enumerate(fillings):
             totals[row] += log_probabilities[row, tokens[number]].item()
     return totals
 
 
-def _filled(ids: list[int], places: Sequence[int], tokens: Sequence[int]) -> list[int]:
-    """The sentence with the first blanks of `places` filled."""
+def _filled(ids: list[int], positions: Sequence[int], tokens: Sequence[int]) -> list[int]:
+    """The sentence with `tokens` in the first blanks of `positions`."""
     row = list(ids)
-    for place, token in zip(places, tokens, strict=False):
-        row[place] = token
+    for position, token in zip(positions, tokens, strict=False):
+        row[position] = token
     return row

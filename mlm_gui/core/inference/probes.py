@@ -1,4 +1,4 @@
-"""Pinned sentences: what a learning model puts into their blanks, asked again at every evaluation."""
+"""Pinned sentences: a learning model fills their blanks again at every evaluation."""
 
 import re
 from collections import Counter
@@ -11,27 +11,29 @@ from mlm_gui.errors import UserError
 
 MAX_PROBES = 5
 MAX_CHARACTERS = 300
-"""Of one sentence."""
+"""Characters of one sentence."""
+MAX_BOX_CHARACTERS = 2 * MAX_PROBES * MAX_CHARACTERS
 DEFAULT_PROBES = 2
-"""Sentences made from the text when the person pins none."""
-FEWEST_WORDS, MOST_WORDS = 6, 20
-"""A sentence of the text is pinned by itself only when it has this many words …"""
-KNOWN_AFTER = 3
-"""… and only a word that the text uses this often is hidden, so that there is something to learn, …"""
+"""Sentences chosen from the text when the person pins none."""
+FEWEST_WORDS = 6
+"""A shorter sentence of the text is not chosen."""
+MOST_WORDS = 20
+"""A longer sentence of the text is not chosen."""
+MIN_OCCURRENCES = 3
+"""A hidden word occurs at least this often in the training text, so that it can be learned."""
 COUNTED_CHARACTERS = 1_000_000
-"""… counted over the beginning of a long text."""
+"""Occurrences are counted in this much of the training text."""
 _SENTENCE = re.compile(r"[^.!?…]+[.!?…]")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def pinned(text: object) -> tuple[str, ...]:
-    """The sentences of a box, one a line. Raises UserError when there are too many, one is too long, or one has no blank."""
-    lines = [
-        line.strip()
-        for line in validation.text(
-            "The pinned sentences", text or "", MAX_PROBES * MAX_CHARACTERS * 2
-        ).splitlines()
-    ]
+    """The sentences of a text box, one on each line.
+
+    Raises UserError when there are too many, when one is too long, or when one has no blank.
+    """
+    box = validation.text("The pinned sentences", text or "", MAX_BOX_CHARACTERS)
+    lines = [line.strip() for line in box.splitlines()]
     sentences = tuple(dict.fromkeys(line for line in lines if line))
     if len(sentences) > MAX_PROBES:
         raise UserError(
@@ -55,34 +57,42 @@ def pinned(text: object) -> tuple[str, ...]:
     return sentences
 
 
-def probes_from(unseen: Iterable[str], seen: Sequence[str]) -> tuple[str, ...]:
-    """Up to two sentences made from a text: the first ones of 6 to 20 words among the unseen paragraphs in which a word can be hidden.
+def probes_from(held_out: Iterable[str], train: Sequence[str]) -> tuple[str, ...]:
+    """Up to DEFAULT_PROBES sentences of the held-out paragraphs, each with a blank.
 
-    Hidden is the longest word that the paragraphs trained on use at least three times; of equally long ones the first.
+    The blank hides the longest word that occurs at least MIN_OCCURRENCES times in the training
+    paragraphs; of equally long ones the first. A paragraph gives at most one sentence.
     """
     counts = Counter(
         word.lower()
-        for paragraph in beginning_of(seen, COUNTED_CHARACTERS)
+        for paragraph in beginning_of(train, COUNTED_CHARACTERS)
         for word in _WORD.findall(paragraph)
     )
-    found: list[str] = []
-    for paragraph in unseen:
-        for sentence in _SENTENCE.findall(paragraph):
-            sentence = " ".join(sentence.split())
-            known = [
-                match
-                for match in _WORD.finditer(sentence)
-                if counts[match[0].lower()] >= KNOWN_AFTER
-            ]
-            if (
-                known
-                and FEWEST_WORDS <= len(sentence.split()) <= MOST_WORDS
-                and len(sentence) <= MAX_CHARACTERS
-                and not BLANK.search(sentence)
-            ):
-                word = max(known, key=lambda match: len(match[0]))
-                found.append(f"{sentence[: word.start()]}___{sentence[word.end() :]}")
-                break  # one a paragraph
-        if len(found) == DEFAULT_PROBES:
+    probes: list[str] = []
+    for paragraph in held_out:
+        probe = _probe_in(paragraph, counts)
+        if probe:
+            probes.append(probe)
+        if len(probes) == DEFAULT_PROBES:
             break
-    return tuple(found)
+    return tuple(probes)
+
+
+def _probe_in(paragraph: str, counts: Counter[str]) -> str:
+    """The first suitable sentence with its blank; "" when the paragraph has none."""
+    for raw in _SENTENCE.findall(paragraph):
+        sentence = " ".join(raw.split())
+        has_right_length = (
+            FEWEST_WORDS <= len(sentence.split()) <= MOST_WORDS and len(sentence) <= MAX_CHARACTERS
+        )
+        if not has_right_length or BLANK.search(sentence):
+            continue
+        frequent = [
+            match
+            for match in _WORD.finditer(sentence)
+            if counts[match.group().lower()] >= MIN_OCCURRENCES
+        ]
+        if frequent:
+            hidden = max(frequent, key=lambda match: len(match.group()))
+            return f"{sentence[: hidden.start()]}___{sentence[hidden.end() :]}"
+    return ""

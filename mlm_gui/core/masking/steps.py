@@ -1,4 +1,4 @@
-"""One draw in six steps, as the tutorial writes it and as it is written here."""
+"""One draw in six steps, as the tutorial writes each and as this package writes it."""
 
 from dataclasses import dataclass
 
@@ -16,80 +16,129 @@ class Step:
     theirs: str
     """The tutorial's line, with BERT's ids: 101 [CLS], 102 [SEP], 0 [PAD], 103 [MASK]."""
     ours: str
-    """Lines of core/masking.py."""
+    """Lines of `masking.sampling`."""
     cells: tuple[str, ...]
-    """For each token what it has now."""
+    """The value of each token after this step."""
     lit: tuple[bool, ...]
-    """For each token whether it is still in the running."""
+    """True for each token that the step selects."""
 
 
 def steps_of(draw: Draw) -> tuple[Step, ...]:
     """The draw from random numbers to labels."""
-    tokens, unit = draw.tokens, draw.policy.unit
-    below = tuple(token.number < token.threshold for token in tokens)
-    ordinary = tuple(
-        low and token.fate != Fate.SPECIAL for low, token in zip(below, tokens, strict=True)
-    )
-    chosen = tuple(token.fate in CHOSEN for token in tokens)
     return (
-        Step(
-            "random numbers",
-            "Every piece gets a number between 0 and 1."
-            if unit == "token"
-            else "Every piece gets a number between 0 and 1; all pieces of a word use that of the first.",
-            "rand = torch.rand(inputs.input_ids.shape)",
-            "draws, kinds = torch.rand(2, len(input_ids), generator=generator)"
-            + ("" if unit == "token" else "\ndraws = draws[firsts][words]"),
-            tuple(f"{token.number:.4f}" for token in tokens),
-            (True,) * len(tokens),
-        ),
-        Step(
-            f"< {draw.policy.rate:g}" if unit != "span" else "starts a span",
-            f"Is the number below {draw.policy.rate:g}? That happens to about {draw.policy.rate:.0%} of them."
-            if unit != "span"
-            else "Is the number so low that a span of words starts here? The lower it is, the longer the span.",
-            "rand < 0.15",
-            "draws < policy.rate"
-            if unit != "span"
-            else "lengths = (draws[:, None] < chances).sum(1) * able",
-            tuple("yes" if low else "no" for low in below),
-            below,
-        ),
-        Step(
-            "and not special",
-            "Marks such as [CLS] and [SEP] are taken out, whatever their number.",
-            "mask_arr = (rand < 0.15) * (inputs.input_ids != 101) * (inputs.input_ids != 102) * (inputs.input_ids != 0)",
-            "chosen = (draws < policy.rate) & maskable"
-            if unit != "span"
-            else "chosen, thresholds = chosen[words] & maskable, thresholds[words]",
-            tuple(
-                "protected" if token.fate == Fate.SPECIAL else "yes" if low else "no"
-                for token, low in zip(tokens, ordinary, strict=True)
-            ),
-            ordinary,
-        ),
-        Step(
-            "chosen positions",
-            "The places that are left, counted from 0; your own marks, the rest of a span, and a blank for a text that got none come in here.",
-            "selection.append(torch.flatten(mask_arr[i].nonzero()).tolist())",
-            "chosen = chosen | rescued",
-            tuple(str(place) if taken else "" for place, taken in enumerate(chosen)),
-            chosen,
-        ),
-        Step(
-            "replaced ids",
-            "What the model sees. The tutorial writes the mask token at every chosen place; by BERT's own rule some get a random piece and some stay.",
-            "inputs.input_ids[i, selection[i]] = 103",
-            "seen = torch.where(fates == Fate.MASK, vocabulary.mask_id, input_ids)\nseen = torch.where(fates == Fate.RANDOM, random_ids, seen)",
-            tuple(str(token.input_id) for token in tokens),
-            tuple(token.input_id != token.id for token in tokens),
-        ),
-        Step(
-            "labels",
-            "What the model must guess. The tutorial keeps the label of every place, so that its loss counts them all; −100 tells the loss to pass over.",
-            "inputs['labels'] = inputs.input_ids.detach().clone()  # taken before the ids were replaced",
-            "torch.where(chosen, input_ids, IGNORED)",
-            tuple(str(token.label).replace("-", "−") for token in tokens),
-            tuple(token.label != IGNORED for token in tokens),
-        ),
+        _random_numbers(draw),
+        _comparison(draw),
+        _protection(draw),
+        _chosen_positions(draw),
+        _replaced_ids(draw),
+        _labels(draw),
     )
+
+
+def _random_numbers(draw: Draw) -> Step:
+    words = "Every piece gets a number between 0 and 1."
+    ours = "draws, kinds = torch.rand(2, len(input_ids), generator=generator)"
+    if draw.policy.unit != "token":
+        words = (
+            "Every piece gets a number between 0 and 1; all pieces of a word use that of the first."
+        )
+        ours += "\ndraws = draws[firsts][words]"
+    return Step(
+        name="random numbers",
+        words=words,
+        theirs="rand = torch.rand(inputs.input_ids.shape)",
+        ours=ours,
+        cells=tuple(f"{token.number:.4f}" for token in draw.tokens),
+        lit=(True,) * len(draw.tokens),
+    )
+
+
+def _comparison(draw: Draw) -> Step:
+    rate = draw.policy.rate
+    is_below = _is_below(draw)
+    if draw.policy.unit == "span":
+        name = "starts a span"
+        words = (
+            "Is the number so low that a span of words starts here? The lower it is, the longer "
+            "the span."
+        )
+        ours = "lengths = (draws[:, None] < chances).sum(1) * able"
+    else:
+        name = f"< {rate:g}"
+        words = f"Is the number below {rate:g}? That happens to about {rate:.0%} of them."
+        ours = "draws < policy.rate"
+    return Step(
+        name=name,
+        words=words,
+        theirs="rand < 0.15",
+        ours=ours,
+        cells=tuple("yes" if below else "no" for below in is_below),
+        lit=is_below,
+    )
+
+
+def _protection(draw: Draw) -> Step:
+    if draw.policy.unit == "span":
+        ours = "chosen, thresholds = chosen[words] & maskable, thresholds[words]"
+    else:
+        ours = "chosen = (draws < policy.rate) & maskable"
+    is_special = [token.fate == Fate.SPECIAL for token in draw.tokens]
+    is_left = tuple(
+        below and not special for below, special in zip(_is_below(draw), is_special, strict=True)
+    )
+    return Step(
+        name="and not special",
+        words="Marks such as [CLS] and [SEP] are taken out, whatever their number.",
+        theirs="mask_arr = (rand < 0.15) * (inputs.input_ids != 101) * (inputs.input_ids != 102) "
+        "* (inputs.input_ids != 0)",
+        ours=ours,
+        cells=tuple(
+            "protected" if special else "yes" if left else "no"
+            for special, left in zip(is_special, is_left, strict=True)
+        ),
+        lit=is_left,
+    )
+
+
+def _chosen_positions(draw: Draw) -> Step:
+    is_chosen = tuple(token.fate in CHOSEN for token in draw.tokens)
+    return Step(
+        name="chosen positions",
+        words="The places that are left, counted from 0; your own marks, the rest of a span, and "
+        "a blank for a text that got none come in here.",
+        theirs="selection.append(torch.flatten(mask_arr[i].nonzero()).tolist())",
+        ours="chosen = chosen | rescued",
+        cells=tuple(str(position) if chosen else "" for position, chosen in enumerate(is_chosen)),
+        lit=is_chosen,
+    )
+
+
+def _replaced_ids(draw: Draw) -> Step:
+    return Step(
+        name="replaced ids",
+        words="What the model sees. The tutorial writes the mask token at every chosen place; by "
+        "BERT's own rule some get a random piece and some stay.",
+        theirs="inputs.input_ids[i, selection[i]] = 103",
+        ours="seen = torch.where(fates == Fate.MASK, vocabulary.mask_id, input_ids)\n"
+        "seen = torch.where(fates == Fate.RANDOM, random_ids, seen)",
+        cells=tuple(str(token.input_id) for token in draw.tokens),
+        lit=tuple(token.input_id != token.id for token in draw.tokens),
+    )
+
+
+def _labels(draw: Draw) -> Step:
+    return Step(
+        name="labels",
+        words="What the model must guess. The tutorial keeps the label of every place, so that "
+        "its loss counts them all; −100 tells the loss to pass over.",
+        theirs="inputs['labels'] = inputs.input_ids.detach().clone()"
+        "  # taken before the ids were replaced",
+        ours="torch.where(chosen, input_ids, IGNORED)",
+        cells=tuple(str(token.label).replace("-", "−") for token in draw.tokens),
+        lit=tuple(token.label != IGNORED for token in draw.tokens),
+    )
+
+
+def _is_below(draw: Draw) -> tuple[bool, ...]:
+    """For each token: is its number below its threshold?"""
+    return tuple(token.number < token.threshold for token in draw.tokens)

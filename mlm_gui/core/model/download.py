@@ -1,6 +1,8 @@
-"""`python -m mlm_gui.core.model.download NAME MAX_BYTES SECONDS`: one model from the Hub into the local cache; prints {"folder"} or {"error": three sentences}.
+"""Downloads one model from the Hub into the local cache.
 
-A process of its own, since a download inside a thread cannot be stopped: a server that sends one byte now and then keeps it for ever.
+`python -m mlm_gui.core.model.download NAME MAX_BYTES SECONDS` prints one line of JSON: {"folder"}
+or {"error": three sentences}. It is a process of its own because a download inside a thread cannot
+be stopped: a server that sends one byte now and then would keep it for ever.
 """
 
 import fnmatch
@@ -16,41 +18,37 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
+from mlm_gui.core.formatting import format_bytes
 from mlm_gui.core.model.hub import ELSEWHERE, SMALL_FILES, WEIGHTS
 from mlm_gui.errors import UserError
 
 TIMEOUT_SECONDS = 10
-"""For each look-up."""
+"""Limit for each look-up."""
 RESERVED_BYTES = 2**30
-"""Of the disk: a download leaves so much for the runs and their checkpoints."""
+"""Bytes of the disk that a download leaves free for the runs and their checkpoints."""
 
 
 def main(name: str, max_bytes: str, seconds: str) -> None:
-    """Says what came of it on standard output; ends by itself even when nobody waits any more."""
-    if hasattr(signal, "alarm"):  # Windows has none: there only the waiting side stops it
+    """Prints the result; ends by itself even when nobody waits for it any more."""
+    if hasattr(signal, "alarm"):  # Windows has none, so only the waiting process stops it there
         signal.alarm(int(float(seconds)) + 1)
+    result: dict[str, object]
     try:
-        said = {"folder": download(name, int(max_bytes))}
+        result = {"folder": download(name, int(max_bytes))}
     except UserError as error:
-        said = {"error": error.args}
-    print(json.dumps(said), flush=True)
+        result = {"error": error.args}
+    print(json.dumps(result), flush=True)
 
 
 def download(name: str, max_bytes: int) -> str:
-    """Folder of the downloaded model. Raises UserError, before any file is fetched where it can be known."""
+    """Folder of the downloaded model.
+
+    Raises UserError, before any file is fetched where that is possible.
+    """
     try:
         check_size(name, max_bytes)
-        for patterns in (
-            SMALL_FILES,
-            WEIGHTS,
-        ):  # the weights last: where they are, the model is whole
-            folder = huggingface_hub.snapshot_download(
-                name,
-                allow_patterns=patterns,
-                ignore_patterns=ELSEWHERE,
-                etag_timeout=TIMEOUT_SECONDS,
-            )
-        return folder
+        _fetch(name, SMALL_FILES)
+        return _fetch(name, WEIGHTS)  # last, so that a folder with weights is complete
     except UserError:
         raise
     except GatedRepoError as error:
@@ -65,34 +63,37 @@ def download(name: str, max_bytes: int) -> str:
             "The Hugging Face Hub does not know it, and there is no such folder here.",
             "Check the spelling, or choose the bundled starter.",
         ) from error
-    except Exception as error:  # the HTTP library under the hub client has changed its name; whatever it raises, the model did not arrive
+    except Exception as error:  # the HTTP library behind the hub client has its own error classes
         raise UserError(
             f"{name} could not be downloaded.",
-            f"The Hugging Face Hub did not answer ({type(error).__name__}), and the model is not stored on this machine.",
+            f"The Hugging Face Hub did not answer ({type(error).__name__}), and the model is not "
+            "stored on this machine.",
             "Check the connection, or choose the bundled starter, which needs none.",
         ) from error
 
 
+def _fetch(name: str, patterns: list[str]) -> str:
+    """Fetches the files that match and returns their folder."""
+    return str(
+        huggingface_hub.snapshot_download(
+            name,
+            allow_patterns=patterns,
+            ignore_patterns=ELSEWHERE,
+            etag_timeout=TIMEOUT_SECONDS,
+        )
+    )
+
+
 def check_size(name: str, max_bytes: int) -> None:
-    """Raises UserError when the Hub says that the model has no safe weights, or more bytes than allowed or free on the disk."""
-    details = huggingface_hub.HfApi().model_info(name, files_metadata=True, timeout=TIMEOUT_SECONDS)
-    sizes = {
-        file.rfilename: file.size or 0
-        for file in details.siblings or []
-        if "/" not in file.rfilename
-    }
-    wanted = {
-        file: size
-        for file, size in sizes.items()
-        if any(fnmatch.fnmatchcase(file, pattern) for pattern in SMALL_FILES + WEIGHTS)
-    }
-    if not any(size for file, size in wanted.items() if file.endswith(".safetensors")):
+    """Raises UserError when the Hub reports no safe weights, too many bytes, or a full disk."""
+    sizes = _file_sizes(name)
+    if not any(size for file, size in sizes.items() if file.endswith(".safetensors")):
         raise UserError(
             f"The weights of {name} cannot be used.",
             "Only the safe format, safetensors, is loaded, and this model has none.",
             "Choose another model.",
         )
-    size = sum(wanted.values())
+    size = sum(sizes.values())
     if size > max_bytes:
         raise UserError(
             f"{name} is too large.",
@@ -105,14 +106,21 @@ def check_size(name: str, max_bytes: int) -> None:
     if size > free - RESERVED_BYTES:
         raise UserError(
             f"There is no room for {name}.",
-            f"It has {format_bytes(size)} and only {format_bytes(free)} of the disk are free, of which {format_bytes(RESERVED_BYTES)} are left for runs.",
+            f"It has {format_bytes(size)} and only {format_bytes(free)} of the disk are free, of "
+            f"which {format_bytes(RESERVED_BYTES)} are left for runs.",
             "Make room, then try again.",
         )
 
 
-def format_bytes(count: int) -> str:
-    """2_500_000_000 -> "2.5 GB"."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
+def _file_sizes(name: str) -> dict[str, int]:
+    """Bytes of each file that would be downloaded, as the Hub reports them."""
+    details = huggingface_hub.HfApi().model_info(name, files_metadata=True, timeout=TIMEOUT_SECONDS)
+    return {
+        file.rfilename: file.size or 0
+        for file in details.siblings or []
+        if "/" not in file.rfilename
+        and any(fnmatch.fnmatchcase(file.rfilename, pattern) for pattern in SMALL_FILES + WEIGHTS)
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""What is taken from transformers, imported in one place and together.
+"""Everything that is used of transformers, imported in one place and together.
 
-Transformers imports its own modules on first use, and these import each other. Two threads that enter at two places can each meet
-a module that the other has half loaded. Here the first thread loads everything, and any other waits for the end of this module.
+Transformers imports its own modules on first use, and these import each other. Two threads that
+start at different places can each meet a module that the other has half loaded. Here the first
+thread loads everything, and any other thread waits until this module is loaded.
 """
 
 import threading
@@ -12,6 +13,7 @@ from transformers import (
     AutoConfig,
     AutoModelForMaskedLM,
     AutoTokenizer,
+    PreTrainedModel,
 )
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -24,10 +26,14 @@ __all__ = [
     "AutoConfig",
     "AutoModelForMaskedLM",
     "AutoTokenizer",
+    "PreTrainedModel",
     "sdpa_attention_forward",
     "sdpa_mask",
     "transformers_logging",
 ]
 
 BUILDING = threading.Lock()
-"""Held while transformers builds a model: it changes state that all threads share, and of two at once one may miss its weights."""
+"""Held while transformers builds a model.
+
+Building changes state that all threads share, and of two models at once one may miss its weights.
+"""

@@ -1,10 +1,18 @@
-"""Entries of a vocabulary as a person reads them."""
+"""Tokens of a vocabulary as a person reads them."""
 
+from mlm_gui.core.tokenizer import Tokenizer
 from mlm_gui.core.tokens import WORD_STARTS
 
+MIN_MARKED_SHARE = 0.05
+"""A vocabulary marks the starts of words when this share of its tokens has such a mark."""
 
-def spelled(tokenizer, token_id: int) -> str:
-    """A token as a person reads it: "##ing" stays, the space marks of other families go, unprintable ones keep their own name."""
+
+def spelled(tokenizer: Tokenizer, token_id: int) -> str:
+    """A token as a person reads it.
+
+    "##ing" stays as it is. The space marks of other families are removed. A token that prints as
+    nothing keeps its own name.
+    """
     token = tokenizer.convert_ids_to_tokens(token_id)
     if token is None:
         return f"id {token_id}"
@@ -13,19 +21,18 @@ def spelled(tokenizer, token_id: int) -> str:
     return tokenizer.decode([token_id]).strip() or token
 
 
-def whole_words(tokenizer) -> dict[str, list[int]]:
-    """Every word that is a single token at the start of a word, with the ids of the tokens that write it."""
+def whole_words(tokenizer: Tokenizer) -> dict[str, list[int]]:
+    """Every word that is a single token, with the ids of the tokens that write it."""
     words: dict[str, list[int]] = {}
-    vocabulary, special = tokenizer.get_vocab(), set(tokenizer.all_special_ids)
-    marks_starts = sum(token.startswith(WORD_STARTS) for token in vocabulary) > 0.05 * len(
-        vocabulary
-    )
+    vocabulary = tokenizer.get_vocab()
+    special_ids = set(tokenizer.all_special_ids)
+    num_marked = sum(token.startswith(WORD_STARTS) for token in vocabulary)
+    marks_starts = num_marked > MIN_MARKED_SHARE * len(vocabulary)
     for token, token_id in vocabulary.items():
-        starts = token.startswith(WORD_STARTS) if marks_starts else not token.startswith("##")
-        if (
-            starts
-            and token_id not in special
-            and any(map(str.isalnum, word := spelled(tokenizer, token_id)))
-        ):
+        starts_word = token.startswith(WORD_STARTS) if marks_starts else not token.startswith("##")
+        if not starts_word or token_id in special_ids:
+            continue
+        word = spelled(tokenizer, token_id)
+        if any(map(str.isalnum, word)):
             words.setdefault(word, []).append(token_id)
     return words

@@ -1,4 +1,4 @@
-"""Where the arithmetic happens: one CPU, one GPU, or one of several processes that `accelerate launch` started."""
+"""Where training computes: a CPU, a GPU, or one of several processes of `accelerate launch`."""
 
 import contextlib
 import gc
@@ -7,7 +7,7 @@ import torch
 
 
 class Device:
-    """This process's device and its place among the processes of the run."""
+    """This process's device, and its rank among the processes of the run."""
 
     def __init__(self, precision: str = "auto") -> None:
         """precision: see TrainConfig."""
@@ -15,38 +15,35 @@ class Device:
         from accelerate.utils import parse_flag_from_env
 
         self._state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
-        able = self.device.type == "cuda" and torch.cuda.is_bf16_supported(
+        computes_in_half = self.device.type == "cuda" and torch.cuda.is_bf16_supported(
             including_emulation=False
         )
-        self._half = precision == "bfloat16" or (precision == "auto" and able)
+        self._half = precision == "bfloat16" or (precision == "auto" and computes_in_half)
 
     def __str__(self) -> str:
-        return (
-            str(self.device)
-            if self.num_processes == 1
-            else f"{self.device.type} × {self.num_processes}"
-        )
+        if self.num_processes == 1:
+            return str(self.device)
+        return f"{self.device.type} × {self.num_processes}"
 
     @property
     def device(self) -> torch.device:
-        return self._state.device
+        device: torch.device = self._state.device
+        return device
 
     @property
     def rank(self) -> int:
         """0 for the process that writes the run's folder."""
-        return self._state.process_index
+        return int(self._state.process_index)
 
     @property
     def num_processes(self) -> int:
-        return self._state.num_processes
+        return int(self._state.num_processes)
 
-    def arithmetic(self) -> contextlib.AbstractContextManager:
-        """While it is open, matrix products run in the chosen precision."""
-        return (
-            torch.autocast(self.device.type, torch.bfloat16)
-            if self._half
-            else contextlib.nullcontext()
-        )
+    def arithmetic(self) -> contextlib.AbstractContextManager[object]:
+        """While it is open, matrix products are computed in the chosen precision."""
+        if self._half:
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return contextlib.nullcontext()
 
     def total(self, values: torch.Tensor) -> torch.Tensor:
         """The sum of `values` over all processes, the same in each."""
@@ -54,20 +51,25 @@ class Device:
             return values
         from accelerate.utils import reduce
 
-        return reduce(values, "sum")
+        summed: torch.Tensor = reduce(values, "sum")
+        return summed
 
     def share_gradient(self, model: torch.nn.Module) -> None:
-        """Every parameter's gradient becomes the sum over all processes; one that took no part in the loss here counts as zero."""
+        """Replaces every parameter's gradient by its sum over all processes.
+
+        A parameter that took no part in the loss here counts as zero.
+        """
         if self.num_processes == 1:
             return
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
-        whole = self.total(torch.cat([gradient.flatten() for gradient in gradients]))
-        for parameter, part in zip(trained, whole.split([p.numel() for p in trained]), strict=True):
+        summed = self.total(torch.cat([gradient.flatten() for gradient in gradients]))
+        parts = torch.split(summed, [parameter.numel() for parameter in trained])
+        for parameter, part in zip(trained, parts, strict=True):
             parameter.grad = part.view_as(parameter)
 
     def free(self) -> None:
-        """Gives back what memory it can after an allocation failed."""
+        """Releases unused memory after an allocation failed."""
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -75,8 +77,6 @@ class Device:
 
 def is_out_of_memory(error: Exception) -> bool:
     """True for what torch raises when a tensor does not fit, on a GPU or on the CPU."""
-    return (
-        isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        or "can't allocate memory" in str(error)
-        or "not enough memory" in str(error)
-    )
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "can't allocate memory" in str(error) or "not enough memory" in str(error)

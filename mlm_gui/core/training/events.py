@@ -1,12 +1,17 @@
-"""What a run reports while it trains: frozen values that pickle, print, and go to disk as one JSON line each.
+"""What a run reports while it trains: frozen values, each of which is one JSON line on disk.
 
-Each class names its `kind`, the word under "event" in that line. A class may be renamed; its kind stays, since old runs are read by it.
+Each class names its `kind`, the value of "event" in that line. A class may be renamed, but its
+kind stays, since old runs are read by it.
 """
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, get_args
+
+Guess = list[str | float]
+"""A token and its probability, as JSON has them."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +22,9 @@ class Started:
     total_steps: int
     epochs: int
     num_train_tokens: int
-    """Of a text above a megabyte: what its first part lets expect."""
+    """Estimated from the first shard when the text exceeds a megabyte."""
     num_held_out_tokens: int
-    """Of a long held-out text: of the fixed random part that is scored, see exam.MAX_EVALUATION_CHARACTERS."""
+    """Tokens of the part that is scored; see held_out.MAX_EVALUATION_CHARACTERS."""
     num_parameters: int
     learning_rate: float
     device: str
@@ -29,7 +34,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Resumed:
-    """The run goes on from a checkpoint: whatever was said of later steps is void."""
+    """The run continues from a checkpoint; earlier events about later steps no longer count."""
 
     kind: ClassVar[str] = "resumed"
     step: int
@@ -40,24 +45,24 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Stepped:
-    """One step of the optimiser is done."""
+    """The optimiser has taken one step."""
 
     kind: ClassVar[str] = "stepped"
     step: int
     epoch: float
     """Passes over the text so far."""
     loss: float
-    """Mean over the chosen tokens of this step, in nats, before the step."""
+    """Mean over the chosen tokens of this step's batch, in nats, before the step."""
     learning_rate: float
     tokens_per_second: float
-    """Real tokens over the time spent in steps so far, the first one left out."""
+    """Real tokens over the time spent in steps so far; the first step is left out."""
     seconds: float
     """Training time since the run started; a pause does not count."""
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The held-out text, of a long one a fixed random part, was scored on its fixed masks."""
+    """The held-out text was scored on its fixed masks; of a long text a fixed random part."""
 
     kind: ClassVar[str] = "evaluated"
     step: int
@@ -71,26 +76,31 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Probed:
-    """The pinned sentences were asked again; see `core.probes`."""
+    """The pinned sentences were filled again; see inference.probes."""
 
     kind: ClassVar[str] = "probed"
     step: int
-    answers: list
+    answers: list[list[Guess]]
     """For each sentence up to five [token, probability], most probable first."""
 
     def __post_init__(self) -> None:
-        for token, share in (guess for answer in self.answers for guess in answer):
-            if (
-                not isinstance(token, str)
-                or not isinstance(share, (int, float))
-                or not 0 <= share <= 1
-            ):
-                raise ValueError(f"{token!r} with {share!r} is no guess")
+        for answer in self.answers:
+            for token, probability in answer:
+                is_guess = (
+                    isinstance(token, str)
+                    and isinstance(probability, (int, float))
+                    and 0 <= probability <= 1
+                )
+                if not is_guess:
+                    raise ValueError(f"{token!r} with {probability!r} is no guess")
 
 
 @dataclass(frozen=True)
 class MicroBatchesSplit:
-    """Memory ran out: from this step on, each step is computed in more parts. The gradient stays the same."""
+    """Memory ran out: from this step on, each step has more micro-batches.
+
+    The gradient stays the same.
+    """
 
     kind: ClassVar[str] = "shrunk"
     step: int
@@ -99,7 +109,7 @@ class MicroBatchesSplit:
 
 @dataclass(frozen=True)
 class Checkpointed:
-    """What a run needs to go on from this step is on the disk, whole."""
+    """A complete checkpoint of this step is on disk."""
 
     kind: ClassVar[str] = "checkpointed"
     step: int
@@ -110,7 +120,7 @@ class Checkpointed:
 
 @dataclass(frozen=True)
 class CheckpointSkipped:
-    """A damaged checkpoint was not used; an older one was, or the run began again."""
+    """A damaged checkpoint was not used; the run took an older one or started again."""
 
     kind: ClassVar[str] = "passedover"
     why: str
@@ -118,7 +128,7 @@ class CheckpointSkipped:
 
 @dataclass(frozen=True)
 class Queued:
-    """A run that had begun waits for its turn again."""
+    """A run that had started is in the queue again."""
 
     kind: ClassVar[str] = "queued"
     step: int
@@ -126,7 +136,7 @@ class Queued:
 
 @dataclass(frozen=True)
 class Paused:
-    """The run left the device and goes on from its checkpoint when it is told to."""
+    """The run left the device; it continues from its checkpoint when a person resumes it."""
 
     kind: ClassVar[str] = "paused"
     step: int
@@ -134,7 +144,7 @@ class Paused:
     what: str = ""
     why: str = ""
     do: str = ""
-    """The three sentences of what went wrong; empty when somebody asked for the pause."""
+    """The three sentences of the error; empty when a person asked for the pause."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +158,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Examined:
-    """The run has sat its exam; the whole report is in the run's folder."""
+    """The finished run was evaluated; the whole report is in the run's folder."""
 
     kind: ClassVar[str] = "examined"
     verdict: str
@@ -160,9 +170,9 @@ class Examined:
     difference_high: float
     p_value: float
     forgetting: float
-    """Change of the loss on general text, in nats; above zero something was forgotten."""
+    """Change of the loss on general text, in nats; above zero the model forgot something."""
     seconds: float
-    """The exam took so long."""
+    """Duration of the evaluation."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +188,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """The last event of a run that could not go on, in the three sentences of a UserError."""
+    """The last event of a run that could not continue, with the sentences of a UserError."""
 
     kind: ClassVar[str] = "failed"
     what: str
@@ -204,23 +214,36 @@ Event = (
 )
 
 
-def as_record(event: Event) -> dict:
-    """The event as plain values for one JSON line; its kind stands under "event"."""
+def as_record(event: Event) -> dict[str, object]:
+    """The event as plain values for one JSON line, with its kind under "event"."""
     return {"event": event.kind, **dataclasses.asdict(event)}
 
 
-def from_record(record: dict) -> Event:
-    """The event that `as_record` wrote. Raises ValueError or another built-in error for anything else."""
+def from_record(record: Mapping[str, object]) -> Event:
+    """The event that `as_record` wrote; raises ValueError or another built-in error otherwise."""
     values = dict(record)
-    event = _KINDS[values.pop("event")](**values)
+    event_class = _KINDS[values.pop("event")]
+    event: Event = event_class(**values)
     for field in dataclasses.fields(event):
-        value = getattr(event, field.name)
-        fits = (int, float) if field.type is float else field.type
-        if not isinstance(value, fits) or isinstance(value, bool) != (field.type is bool):
-            raise ValueError(f"{field.name} is {value!r}")
-        if field.type is float and not math.isfinite(value):
-            raise ValueError(f"{field.name} is no number")
+        _check_type(field, getattr(event, field.name))
     return event
 
 
-_KINDS = {each.kind: each for each in Event.__args__}
+def _check_type(field: "dataclasses.Field[object]", value: object) -> None:
+    """Raises ValueError for a value that JSON cannot have given this field."""
+    is_bool = isinstance(value, bool)
+    if field.type is float:
+        fits = isinstance(value, (int, float)) and not is_bool and math.isfinite(value)
+    elif field.type is int:
+        fits = isinstance(value, int) and not is_bool
+    elif field.type is bool:
+        fits = is_bool
+    elif field.type is str:
+        fits = isinstance(value, str)
+    else:
+        fits = isinstance(value, list)
+    if not fits:
+        raise ValueError(f"{field.name} is {value!r}")
+
+
+_KINDS = {each.kind: each for each in get_args(Event)}

@@ -58,11 +58,11 @@ class EvaluationJobs(BackgroundTasks[EvaluationJob]):
         """
 
         def work(keep_going: Callable[[float], bool]) -> Report | None:
-            from mlm_gui.core.evaluation.report import examination
+            from mlm_gui.core.evaluation.report import evaluate_both
 
             base, tuned = (self._load(name) for name in models)
             material = _material_of(corpus, called, (base, tuned))
-            return finished(examination(base, tuned, material), keep_going)
+            return finished(evaluate_both(base, tuned, material), keep_going)
 
         return self.start(EvaluationJob(owner, corpus.name, is_pair=True), work)
 
@@ -79,7 +79,7 @@ def _material_of(
         base_name=called[0],
         tuned_name=called[1],
         text_name=corpus.name,
-        unseen=paragraphs,
+        held_out=paragraphs,
         known=paragraphs,
         general=general_paragraphs(),
         seen_by_base=num_seen(paragraphs, _learned(base)),

@@ -217,7 +217,7 @@ class Preflight:
             _measure(training, measured)
         peak, free = resources.peak_bytes(), resources.free_bytes()
         num_steps, tokenizer = training.total_steps, lm.tokenizer
-        num_tokens, num_sequences = training.plan.pieces.num_tokens, _num_sequences(training)
+        num_tokens, num_sequences = training.plan.shards.num_tokens, _num_sequences(training)
         weights = lm.num_parameters * BYTES_PER_NUMBER
         del training, lm
         Device().free()
@@ -278,7 +278,7 @@ def _measure(training: Training, measured: _Measured) -> None:
 
 def _num_sequences(training: Training) -> int:
     """Sequences of a text that is held in one piece; 0 for a longer one, which is not counted."""
-    pieces = training.plan.pieces
+    pieces = training.plan.shards
     return pieces[0].num_sequences if len(pieces) == 1 else 0
 
 

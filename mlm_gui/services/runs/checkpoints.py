@@ -20,7 +20,7 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.storage.files import bytes_in
 
 if TYPE_CHECKING:
-    from mlm_gui.core.training.loop import State
+    from mlm_gui.core.training.state import State
 
 FORMAT = 2
 """Version of a checkpoint's folder. Version 1 is read too; any other version is skipped."""
@@ -260,7 +260,7 @@ def _write(folder: Path, state: State) -> None:
 def _read(folder: Path) -> State:
     from safetensors.torch import load_file
 
-    from mlm_gui.core.training.loop import State
+    from mlm_gui.core.training.state import State
 
     check_hashes(folder, read_manifest(folder))
     try:

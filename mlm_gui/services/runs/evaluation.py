@@ -77,13 +77,13 @@ def examine(
     None when `keep_going` said no. Raises UserError when the base model cannot be loaded, or the
     text cannot be examined.
     """
-    from mlm_gui.core.evaluation.report import examination
+    from mlm_gui.core.evaluation.report import evaluate_both
 
     job, history = run.sound_job(), run.history()
     base = with_base(job.model, load)
-    base.model.to(tuned.device)
+    base.move_to(tuned.device)
     seconds_trained = history.latest.seconds if history.latest else 0.0
-    steps = examination(base, tuned, material_of(run, split), seconds_trained)
+    steps = evaluate_both(base, tuned, material_of(run, split), seconds_trained)
     report = finished(steps, keep_going)
     if report:
         record = {"version": VERSION, **dataclasses.asdict(report)}
@@ -142,7 +142,7 @@ def material_of(run: Run, split: Split) -> Material:
         base_name=called_base(run.folder, job.model),
         tuned_name=job.name,
         text_name=f"{job.corpus_name}, the paragraphs kept unseen",
-        unseen=held_out,
+        held_out=held_out,
         known=split.train,
         general=general_paragraphs(),
         seen_by_base=num_seen(held_out, learned_from(parent) if parent else ()),

@@ -211,7 +211,8 @@ class _Recorder:
 
 
 def _train(run: Run, control: _Control) -> Iterator[Event]:
-    from mlm_gui.core.training.loop import Training, is_finite
+    from mlm_gui.core.training.loop import Training
+    from mlm_gui.core.training.parameters import is_finite
 
     job, corpus = run.sound_job(), _sound_corpus(run)
     lm = with_base(job.model, control.load)

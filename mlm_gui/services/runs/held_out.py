@@ -60,7 +60,7 @@ def read_held_out(
             "an earlier version of the program chose other paragraphs of so long a text.",
             "Start a new run from its model, or from the text.",
         )
-    is_held_out = corpus.unseen(share, seed)
+    is_held_out = corpus.is_held_out(share, seed)
     with contextlib.suppress(OSError):  # in a read-only folder it is drawn again the next time
         write_held_out(path, corpus, share, seed, is_held_out)
     return is_held_out

@@ -76,7 +76,7 @@ class Run:
         """
         request.config.check_length(int(lengths_of(request.corpus.paragraphs).sum()))
         corpus = request.corpus.looked_through()
-        is_held_out = corpus.unseen(request.held_out, request.split_seed)
+        is_held_out = corpus.is_held_out(request.held_out, request.split_seed)
         split = Split.of(corpus.paragraphs, is_held_out)
         if (folder / "job.json").exists():
             raise UserError(

@@ -1,16 +1,20 @@
-"""Files in, paragraphs out, and the split that keeps what was trained on apart from what is tested."""
+"""Files become paragraphs, and the split keeps training text apart from held-out text."""
 
 import random
+import time
 
 import pytest
 
 from mlm_gui.core.corpus import near_duplicates as duplicates
-from mlm_gui.core.corpus.corpus import Corpus, Document
+from mlm_gui.core.corpus.corpus import Corpus, Document, Statistics
 from mlm_gui.core.corpus.reader import MAX_FILE_BYTES
 from mlm_gui.errors import UserError
 
 HUGE = 10**400  # an int that no float can hold
-FRENCH = "Les fèves se sèment en février, dès que la terre est dégelée. Où sont passées les graines de l'été dernier ? Ça, nul ne le sait.\n\nÀ la Saint-Médard, on récolte déjà."
+FRENCH = (
+    "Les fèves se sèment en février, dès que la terre est dégelée. Où sont passées les graines de "
+    "l'été dernier ? Ça, nul ne le sait.\n\nÀ la Saint-Médard, on récolte déjà."
+)
 
 
 def corpus_of(folder, name: str, content: bytes) -> Corpus:
@@ -54,7 +58,7 @@ def test_both_byte_orders_of_utf_16_are_read(tmp_path, codec, mark):
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_any_line_end_parts_paragraphs(tmp_path, newline):
+def test_any_line_end_separates_paragraphs(tmp_path, newline):
     content = newline.join(["The first stands", "on two lines.", "", "The second on one."])
     assert corpus_of(tmp_path, "a.txt", content.encode()).paragraphs == (
         "The first stands on two lines.",
@@ -62,7 +66,7 @@ def test_any_line_end_parts_paragraphs(tmp_path, newline):
     )
 
 
-def test_blank_lines_that_hold_spaces_part_paragraphs_too(tmp_path):
+def test_blank_lines_with_spaces_separate_paragraphs_too(tmp_path):
     assert corpus_of(
         tmp_path, "a.txt", b"One stands\non two lines.\n  \t\nTwo stands\non two lines."
     ).paragraphs == (
@@ -101,7 +105,11 @@ def test_long_lines_between_blank_ones_are_a_paragraph_each(tmp_path):
 
 
 def test_markdown_gives_its_words_without_its_marks(tmp_path):
-    content = b"# A *Bean* Book\n\nSow **early** and `thin`,\nthen [wait](http://example.org).\n\n- first item\n- second item\n\n```\ncode stays\n```\n\n| a | b |\n|---|---|\n| left | right |\n"
+    content = (
+        b"# A *Bean* Book\n\nSow **early** and `thin`,\nthen [wait](http://example.org).\n\n"
+        b"- first item\n- second item\n\n```\ncode stays\n```\n\n"
+        b"| a | b |\n|---|---|\n| left | right |\n"
+    )
     paragraphs = corpus_of(tmp_path, "book.md", content).paragraphs
     assert paragraphs[:5] == (
         "A Bean Book",
@@ -132,7 +140,7 @@ def test_a_one_word_text_cannot_be_split():
         Corpus.from_text("Beans").split()
 
 
-def test_a_stray_control_sign_or_nul_in_pasted_text_does_no_harm():
+def test_a_control_character_or_nul_in_pasted_text_does_no_harm():
     assert (
         Corpus.from_text("Sow\x07 beans\x00 now \ud800 here").paragraphs[0].startswith("Sow beans")
     )
@@ -142,10 +150,8 @@ def test_several_files_become_one_corpus_in_order(tmp_path):
     for name in "abc":
         (tmp_path / f"{name}.txt").write_text(f"Text of {name}.")
     corpus = Corpus.from_files([tmp_path / "b.txt", tmp_path / "a.txt", tmp_path / "c.txt"])
-    assert (
-        corpus.paragraphs == ("Text of b.", "Text of a.", "Text of c.")
-        and corpus.name == "b and 2 more"
-    )
+    assert corpus.paragraphs == ("Text of b.", "Text of a.", "Text of c.")
+    assert corpus.name == "b and 2 more"
     assert [document.name for document in corpus.documents] == ["b.txt", "a.txt", "c.txt"]
 
 
@@ -173,11 +179,8 @@ def test_shown_names_replace_the_names_of_temporary_files(tmp_path):
 def test_a_file_without_readable_text_is_refused(tmp_path, name, content, says):
     with pytest.raises(UserError, match=says) as raised:
         corpus_of(tmp_path, name, content)
-    assert (
-        name in raised.value.what
-        and raised.value.why.endswith(".")
-        and raised.value.do.endswith(".")
-    )
+    error = raised.value
+    assert name in error.what and error.why.endswith(".") and error.do.endswith(".")
 
 
 def test_a_missing_file_a_folder_and_no_file_are_refused(tmp_path):
@@ -206,8 +209,10 @@ def test_undecodable_utf_16_does_not_raise(tmp_path):
 
 
 def test_reading_takes_time_in_proportion_to_the_text():
-    """A text thirty times as long takes about thirty times as long, not nine hundred: counted in the processor's time, and far from either."""
-    import time
+    """A text thirty times as long takes about thirty times as long, not nine hundred times.
+
+    It is measured in processor time, and the limit is far from both.
+    """
 
     def seconds(blocks: int) -> float:
         text = "\r\n\r\n".join(
@@ -229,30 +234,22 @@ def test_statistics_are_plain_counts():
     counts = as_corpus(
         ["One two three.", "one  two three.", "A longer line of six words."]
     ).statistics()
-    assert (
-        counts.num_documents,
-        counts.num_paragraphs,
-        counts.num_words,
-        counts.longest_words,
-        counts.median_words,
-        counts.num_duplicates,
-    ) == (
-        1,
-        3,
-        12,
-        6,
-        3,
-        1,
+    assert counts == Statistics(
+        num_documents=1,
+        num_paragraphs=3,
+        num_words=12,
+        longest_words=6,
+        median_words=3,
+        num_duplicates=1,
     )
 
 
 def test_the_fingerprint_follows_the_text_and_nothing_else():
     first = as_corpus(["a b", "c"])
-    assert (
-        first.fingerprint
-        == Corpus("other", (Document("x", ("a b",)), Document("y", ("c",)))).fingerprint
-    )
-    assert first.fingerprint != as_corpus(["a", "b c"]).fingerprint and len(first.fingerprint) == 64
+    two_documents = Corpus("other", (Document("x", ("a b",)), Document("y", ("c",))))
+    assert first.fingerprint == two_documents.fingerprint
+    assert first.fingerprint != as_corpus(["a", "b c"]).fingerprint
+    assert len(first.fingerprint) == 64
 
 
 # ---- the split
@@ -284,13 +281,12 @@ def test_short_paragraphs_that_repeat_stay_on_one_side():
 
 def test_nearly_equal_paragraphs_stay_on_one_side():
     paragraphs = numbered(50)
+    both = as_corpus([*paragraphs, *(f"{paragraph} indeed" for paragraph in paragraphs)])
     for seed in range(5):
-        split = as_corpus(
-            [*paragraphs, *(f"{paragraph} indeed" for paragraph in paragraphs)]
-        ).split(0.3, seed)
-        assert not {paragraph.removesuffix(" indeed") for paragraph in split.train} & {
-            paragraph.removesuffix(" indeed") for paragraph in split.held_out
-        }
+        split = both.split(0.3, seed)
+        train = {paragraph.removesuffix(" indeed") for paragraph in split.train}
+        held_out = {paragraph.removesuffix(" indeed") for paragraph in split.held_out}
+        assert not train & held_out
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,11 +1,11 @@
-"""Reading a file piece by piece gives what reading it whole would give."""
+"""A file that is read block by block gives the paragraphs of the whole file."""
 
 import random
 import re
 
 import pytest
 
-from mlm_gui.core.corpus import reader as surprisal_job
+from mlm_gui.core.corpus import reader
 from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.corpus.reader import HARD_WRAP_WIDTH, paragraphs_in, read_paragraphs
 from mlm_gui.errors import UserError
@@ -54,11 +54,13 @@ def paragraphs_of(read) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_odd_texts_are_read_piece_by_piece_as_they_are_at_once(tmp_path, monkeypatch, seed):
+def test_odd_texts_read_block_by_block_give_the_paragraphs_of_the_whole(
+    tmp_path, monkeypatch, seed
+):
     draw, path = random.Random(seed), tmp_path / "odd.txt"
     for _ in range(40):
         text = "".join(draw.choices(BITS, k=draw.randrange(40)))
-        monkeypatch.setattr(surprisal_job, "_READ_BYTES", draw.choice([1, 2, 7, 64]))
+        monkeypatch.setattr(reader, "READ_BYTES", draw.choice([1, 2, 7, 64]))
         assert paragraphs_of(paragraphs_in("pasted", text)) == plainly(text)
         encoding = draw.choice(["utf-8", "utf-8-sig", "utf-16", "utf-32"])
         path.write_bytes((text + " plain words" * 30).encode(encoding))
@@ -67,11 +69,9 @@ def test_odd_texts_are_read_piece_by_piece_as_they_are_at_once(tmp_path, monkeyp
         )
 
 
-def test_a_letter_cut_in_two_by_a_piece_is_whole_and_a_late_bad_byte_is_found(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr(surprisal_job, "BEGINNING_BYTES", 1_001)
-    monkeypatch.setattr(surprisal_job, "_READ_BYTES", 301)
+def test_a_letter_across_two_blocks_is_whole_and_a_late_bad_byte_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "BEGINNING_BYTES", 1_001)
+    monkeypatch.setattr(reader, "READ_BYTES", 301)
     path = tmp_path / "late.txt"
     path.write_bytes(("é" * 2_000).encode())
     assert paragraphs_of(read_paragraphs(path, "late.txt")) == ("é" * 2_000,)
@@ -82,8 +82,8 @@ def test_a_letter_cut_in_two_by_a_piece_is_whole_and_a_late_bad_byte_is_found(
         list(read_paragraphs(path, "late.txt"))
 
 
-def test_an_endless_line_is_cut_at_spaces_and_nothing_of_it_is_lost(monkeypatch):
-    monkeypatch.setattr(surprisal_job, "LONGEST_PARAGRAPH", 50)
+def test_an_endless_line_is_cut_at_spaces_without_loss(monkeypatch):
+    monkeypatch.setattr(reader, "LONGEST_PARAGRAPH", 50)
     line = " ".join(f"word{number}" for number in range(300)) + " " + "x" * 170 + "\nThe end."
     paragraphs = Corpus.from_text(line).paragraphs
     assert max(map(len, paragraphs)) <= 51 and paragraphs[-1] == "The end."
@@ -92,7 +92,7 @@ def test_an_endless_line_is_cut_at_spaces_and_nothing_of_it_is_lost(monkeypatch)
 
 
 def test_an_endless_block_of_short_lines_is_a_paragraph_a_line(monkeypatch):
-    monkeypatch.setattr(surprisal_job, "LONGEST_PARAGRAPH", 50)
+    monkeypatch.setattr(reader, "LONGEST_PARAGRAPH", 50)
     lines = [f"line {number}" for number in range(40)]
     assert Corpus.from_text("One\ntwo.\n\n" + "\n".join(lines) + "\n\nThe\nend.").paragraphs == (
         "One two.",

@@ -10,19 +10,23 @@ import torch
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.corpus.corpus import Split
 from mlm_gui.core.evaluation.held_out import Exam, evaluate
-from mlm_gui.core.evaluation.outcomes import BETTER, NO_VERDICT, SAME, WORSE
-from mlm_gui.core.evaluation.paired import pair
-from mlm_gui.core.evaluation.report import (
-    MAX_EXAM_CHARACTERS,
+from mlm_gui.core.evaluation.outcomes import (
+    BETTER,
     MIN_CLUSTERS,
     MIN_MASKS,
+    NO_VERDICT,
+    SAME,
+    WORSE,
+)
+from mlm_gui.core.evaluation.paired import score_both
+from mlm_gui.core.evaluation.report import (
+    MAX_REPORT_CHARACTERS,
     Material,
     bounded,
-    examination,
+    evaluate_both,
     general_paragraphs,
 )
-from mlm_gui.core.evaluation.wording import describe_duration
-from mlm_gui.core.masking.policy import EXAM_POLICY, IGNORED, Fate
+from mlm_gui.core.masking.policy import EVALUATION_POLICY, IGNORED, Fate
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training.loop import train
 from mlm_gui.errors import UserError
@@ -44,10 +48,10 @@ def material(split):
 
 
 def report_of(base, tuned, material, seconds=0.0, seeds=(0, 1)):
-    return finished(examination(base, tuned, material, seconds, seeds), lambda share: True)
+    return finished(evaluate_both(base, tuned, material, seconds, seeds), lambda share: True)
 
 
-def in_tutorial_mode(lm, paragraphs, split):
+def trained_on(lm, paragraphs, split):
     tuned = lm.copy()
     for _ in train(tuned, Split(tuple(paragraphs), split.held_out[:2]), BRIEF):
         pass
@@ -56,7 +60,7 @@ def in_tutorial_mode(lm, paragraphs, split):
 
 @pytest.fixture(scope="module")
 def tuned(lm, split):
-    return in_tutorial_mode(lm, split.train, split)
+    return trained_on(lm, split.train, split)
 
 
 @pytest.fixture(scope="module")
@@ -65,43 +69,33 @@ def better(lm, tuned, material):
 
 
 def test_held_out_scores_hide_every_chosen_token(lm, split):
-    exam = Exam.of(tokenize(split.held_out, lm.tokenizer, lm.max_length), EXAM_POLICY, lm)
+    exam = Exam.of(tokenize(split.held_out, lm.tokenizer, lm.max_length), EVALUATION_POLICY, lm)
     for pack, batch in exam.questions:
         assert set(batch.fates[batch.chosen].tolist()) == {Fate.MASK}
-        assert (batch.input_ids[batch.chosen] == lm.vocabulary.mask_id).all() and (
-            batch.labels[~batch.chosen] == IGNORED
-        ).all()
+        assert (batch.input_ids[batch.chosen] == lm.vocabulary.mask_id).all()
+        assert (batch.labels[~batch.chosen] == IGNORED).all()
         assert torch.equal(batch.input_ids[~batch.chosen], pack.input_ids[~batch.chosen])
 
 
 def test_identical_models_show_no_measurable_change_and_a_difference_of_exactly_zero(lm, material):
     report = report_of(lm, lm.copy(), material)
     for paired_result in (report.unseen, report.forgetting):
-        assert (
-            paired_result.difference,
-            paired_result.difference_interval,
-            paired_result.p_value,
-            paired_result.outcome,
-        ) == (0.0, (0.0, 0.0), 1.0, SAME)
+        assert paired_result.difference == 0.0
+        assert paired_result.difference_interval == (0.0, 0.0)
+        assert (paired_result.p_value, paired_result.outcome) == (1.0, SAME)
         assert paired_result.base == paired_result.tuned
-    assert report.verdict == SAME and report.sentence.startswith(
-        "No measurable change: the loss on unseen text differs by 0 "
-    )
-    assert (
-        "forgot nothing measurable" in report.sentence
-        and report.cloze.base_right == report.cloze.tuned_right
-    )
+    assert report.verdict == SAME
+    beginning = "No measurable change: the loss on unseen text differs by 0 "
+    assert report.sentence.startswith(beginning)
+    assert "forgot nothing measurable" in report.sentence
+    assert report.cloze.base_right == report.cloze.tuned_right
 
 
-def test_a_model_that_learned_the_text_is_better_and_its_cost_is_told(better):
-    assert (
-        better.verdict == BETTER
-        and better.unseen.difference_interval[1] < 0
-        and better.unseen.p_value < 0.05
-    )
-    assert better.sentence.startswith(
-        f"Better: the loss on unseen text is {-better.unseen.difference:.2f} lower (95"
-    )
+def test_a_model_that_learned_the_text_is_better_and_the_sentence_has_its_cost(better):
+    _, high = better.unseen.difference_interval
+    assert better.verdict == BETTER and high < 0 and better.unseen.p_value < 0.05
+    size = f"{-better.unseen.difference:.2f}"
+    assert better.sentence.startswith(f"Better: the loss on unseen text is {size} lower (95")
     assert f"it guesses {100 * better.unseen.tuned.top1:.0f} of 100" in better.sentence
     assert "Cost: 24 seconds of training; it forgot" in better.sentence
 
@@ -109,46 +103,33 @@ def test_a_model_that_learned_the_text_is_better_and_its_cost_is_told(better):
 def test_a_model_that_learned_shuffled_words_is_worse(lm, split, material):
     words = " ".join(split.train).split()
     random.Random(0).shuffle(words)
-    report = report_of(
-        lm,
-        in_tutorial_mode(
-            lm, (" ".join(words[i : i + 60]) for i in range(0, len(words), 60)), split
-        ),
-        material,
-    )
-    assert (
-        report.verdict == WORSE
-        and report.unseen.difference_interval[0] > 0
-        and report.unseen.p_value < 0.05
-    )
+    shuffled = (" ".join(words[start : start + 60]) for start in range(0, len(words), 60))
+    report = report_of(lm, trained_on(lm, shuffled, split), material)
+    low, _ = report.unseen.difference_interval
+    assert report.verdict == WORSE and low > 0 and report.unseen.p_value < 0.05
     assert report.forgetting.outcome == WORSE and "forgot general English" in report.sentence
 
 
-def test_an_exam_repeats_to_the_last_digit(lm, tuned, material, better):
+def test_an_evaluation_repeats_to_the_last_digit(lm, tuned, material, better):
     assert report_of(lm, tuned, material, 24.0) == better
 
 
 def test_the_figures_are_those_of_plain_evaluations(lm, split):
     store = tokenize(split.held_out, lm.tokenizer, lm.max_length)
-    scores = [evaluate(lm, Exam.of(store, EXAM_POLICY, lm, seed)) for seed in (0, 1, 2)]
-    paired_result = finished(pair(lm, lm, split.held_out, (0, 1, 2)), lambda share: True)
+    scores = [evaluate(lm, Exam.of(store, EVALUATION_POLICY, lm, seed)) for seed in (0, 1)]
+    paired_result = finished(score_both(lm, lm, split.held_out, (0, 1)), lambda share: True)
     weights = [score.num_masks for score in scores]
-    assert paired_result.num_masks == sum(weights) and paired_result.num_clusters == len(
-        split.held_out
-    )
-    for figure in ("loss", "top1", "top5"):
-        assert getattr(paired_result.base, figure) == pytest.approx(
-            np.average([getattr(score, figure) for score in scores], weights=weights), rel=1e-12
-        )
-        low, high = (
-            paired_result.base.interval
-            if figure == "loss"
-            else getattr(paired_result.base, f"{figure}_interval")
-        )
-        assert low < getattr(paired_result.base, figure) < high
+    assert paired_result.num_masks == sum(weights)
+    assert paired_result.num_clusters == len(split.held_out)
+    intervals = {"loss": "interval", "top1": "top1_interval", "top5": "top5_interval"}
+    for figure, interval in intervals.items():
+        mean = np.average([getattr(score, figure) for score in scores], weights=weights)
+        assert getattr(paired_result.base, figure) == pytest.approx(mean, rel=1e-12)
+        low, high = getattr(paired_result.base, interval)
+        assert low < mean < high
 
 
-def test_parts_of_a_long_paragraph_and_near_duplicates_are_one_unit(lm, corpus):
+def test_parts_of_a_long_paragraph_and_near_duplicates_are_one_cluster(lm, corpus):
     long = " ".join(corpus.paragraphs[:30])
     assert tokenize([long], lm.tokenizer, lm.max_length).num_sequences > 2
     paragraphs = (
@@ -157,7 +138,8 @@ def test_parts_of_a_long_paragraph_and_near_duplicates_are_one_unit(lm, corpus):
         corpus.paragraphs[40] + " So they say.",
         corpus.paragraphs[41],
     )
-    assert finished(pair(lm, lm, paragraphs, (0,)), lambda share: True).num_clusters == 3
+    paired_result = finished(score_both(lm, lm, paragraphs, (0,)), lambda share: True)
+    assert paired_result.num_clusters == 3
 
 
 @pytest.mark.parametrize(
@@ -165,90 +147,69 @@ def test_parts_of_a_long_paragraph_and_near_duplicates_are_one_unit(lm, corpus):
     [
         (
             lambda material: {"seen_by_tuned": 5},
-            "5 of the 31 paragraphs were, word for word or nearly, in the text that the tuned model learned from",
+            "5 of the 31 paragraphs were, word for word or nearly, in the text that the tuned "
+            "model learned from",
         ),
         (
             lambda material: {"seen_by_base": 2},
-            "2 of the 31 paragraphs were, word for word or nearly, in the text that the base model learned from",
+            "2 of the 31 paragraphs were, word for word or nearly, in the text that the base "
+            "model learned from",
         ),
         (
-            lambda material: {"unseen": material.unseen[: MIN_CLUSTERS - 1]},
+            lambda material: {"held_out": material.held_out[: MIN_CLUSTERS - 1]},
             f"only {MIN_CLUSTERS - 1} different paragraphs are unseen",
         ),
         (
-            lambda material: {"unseen": ("Seed is life, he said.", *material.unseen[:1]) * 9},
+            lambda material: {"held_out": ("Seed is life, he said.", *material.held_out[:1]) * 9},
             "only 2 different paragraphs are unseen",
         ),
         (
-            lambda material: {"unseen": tuple(text[:40] for text in material.unseen)},
+            lambda material: {"held_out": tuple(text[:40] for text in material.held_out)},
             f"and a verdict needs {MIN_MASKS}",
         ),
     ],
     ids=["seen by tuned", "seen by base", "few paragraphs", "all the same", "few blanks"],
 )
 def test_there_is_no_verdict_where_people_fool_themselves(lm, tuned, material, change, said):
-    report = report_of(
-        lm,
-        tuned,
-        dataclasses.replace(material, general=material.general[:9], **change(material)),
-        seeds=(0,),
-    )
+    changed = dataclasses.replace(material, general=material.general[:9], **change(material))
+    report = report_of(lm, tuned, changed, seeds=(0,))
     assert report.verdict == NO_VERDICT and report.sentence.startswith("No verdict: ")
     assert any(said in warning for warning in report.warnings)
 
 
-def test_models_that_cut_words_differently_cannot_sit_the_same_exam(lm, family, material):
+def test_models_that_cut_words_differently_are_refused(lm, family, material):
     with pytest.raises(UserError, match="different pieces"):
         report_of(lm, family("roberta"), material)
 
 
 def test_a_text_with_nothing_to_hide_is_refused(lm, material):
     with pytest.raises(UserError, match="no word that could be hidden"):
-        report_of(lm, lm, dataclasses.replace(material, unseen=("\u2603\u2603", "\u2603")))
+        report_of(lm, lm, dataclasses.replace(material, held_out=("\u2603\u2603", "\u2603")))
 
 
-def test_an_exam_stops_when_its_generator_is_closed_and_leaves_the_models_as_they_were(
-    lm, material
-):
+def test_a_closed_evaluation_leaves_the_model_in_its_former_mode(lm, material):
     tuned = lm.copy()
     tuned.model.train()
-    shares = []
-    assert (
-        finished(
-            examination(tuned, tuned, material),
-            lambda share: shares.append(share) or len(shares) < 3,
-        )
-        is None
-    )
-    assert len(shares) == 3 and tuned.model.training
+    evaluation = evaluate_both(tuned, tuned, material)
+    shares = [next(evaluation) for _ in range(3)]
+    evaluation.close()
+    assert shares[-1] < 1 and tuned.model.training
 
 
 def test_progress_grows_to_the_end(lm, material):
-    shares = []
-    assert finished(
-        examination(lm, lm, material, seeds=(0,)), lambda share: not shares.append(share)
-    )
+    shares = list(evaluate_both(lm, lm, material, seeds=(0,)))
     assert shares == sorted(shares) and shares[-1] == 1.0 and 0 < shares[0] < 0.5
 
 
-def test_a_long_text_is_examined_on_a_fixed_choice(material):
-    long = [f"{number} {text}" for number in range(60) for text in material.unseen]
-    chosen = bounded(long)
-    assert chosen == bounded(long) and sum(map(len, chosen)) == MAX_EXAM_CHARACTERS
-    assert [text for text in long if text in chosen][:5] == list(chosen[:5]) and bounded(
-        material.unseen
-    ) == material.unseen
+def test_a_long_text_is_evaluated_on_a_fixed_selection(material):
+    long = [f"{number} {text}" for number in range(60) for text in material.held_out]
+    selected = bounded(long)
+    assert selected == bounded(long) and sum(map(len, selected)) == MAX_REPORT_CHARACTERS
+    assert [text for text in long if text in selected][:5] == list(selected[:5])
+    assert bounded(material.held_out) == material.held_out
 
 
 def test_the_general_text_is_varied_and_long_enough_to_measure_forgetting():
     paragraphs = general_paragraphs()
     words = " ".join(paragraphs).split()
     assert len(paragraphs) >= 40 and len(words) >= 2000 and len(set(words)) > 900
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0.2, "1 second"), (24, "24 seconds"), (100, "1.7 minutes"), (7200, "2.0 hours")],
-)
-def test_durations_are_told_in_words(seconds, said):
-    assert describe_duration(seconds) == said

@@ -1,4 +1,4 @@
-"""The test and the interval: exact where that can be counted, calibrated where it cannot."""
+"""The test and the interval: exact where they can be counted, calibrated elsewhere."""
 
 import itertools
 
@@ -45,13 +45,10 @@ def test_few_differences_are_counted_exactly(differences):
 
 def test_random_flips_come_close_to_the_exact_count():
     differences = noise(13, 3) + 0.5
-    exact, random = (
-        sign_flip_p_value(differences, num_flips=2**13),
-        sign_flip_p_value(differences, num_flips=2**13 - 1),
-    )
-    assert 0.01 < exact < 0.5 and random == pytest.approx(
-        exact, abs=4 * np.sqrt(exact * (1 - exact) / 2**13)
-    )
+    exact = sign_flip_p_value(differences, num_flips=2**13)
+    random = sign_flip_p_value(differences, num_flips=2**13 - 1)
+    standard_error = np.sqrt(exact * (1 - exact) / 2**13)
+    assert 0.01 < exact < 0.5 and random == pytest.approx(exact, abs=4 * standard_error)
 
 
 def test_no_difference_at_all_has_p_one_and_a_clear_one_is_never_zero():
@@ -60,7 +57,10 @@ def test_no_difference_at_all_has_p_one_and_a_clear_one_is_never_zero():
 
 
 def test_the_test_is_calibrated():
-    """When nothing differs, p below 0.05 comes up as often as it should; the differences are skewed in size and symmetric in sign."""
+    """When nothing differs, p is below 0.05 as often as it should be.
+
+    The differences are skewed in size and symmetric in sign.
+    """
     generator, num_nulls = np.random.default_rng(5), 800
     p_values = [
         sign_flip_p_value(
@@ -73,7 +73,7 @@ def test_the_test_is_calibrated():
     assert stats.kstest(p_values, "uniform").pvalue > 0.001
 
 
-def test_means_are_ratios_of_sums_over_whole_units():
+def test_means_are_ratios_of_sums_over_whole_clusters():
     sums = np.array([[2.0, 6.0, 1.0], [4.0, 4.0, 0.0]])
     means = bootstrap_means(sums, num_resamples=200)
     assert means.shape == (200, 2)
@@ -83,7 +83,7 @@ def test_means_are_ratios_of_sums_over_whole_units():
     }
 
 
-def test_the_interval_is_about_student_s_for_well_behaved_units():
+def test_the_interval_is_about_student_s_for_normal_clusters():
     values = noise(60, 1)
     low, high = percentile_interval(bootstrap_means(np.stack([np.ones(60), values], 1))[:, 0], 60)
     expected = stats.t.interval(0.95, 59, values.mean(), stats.sem(values))
@@ -93,16 +93,14 @@ def test_the_interval_is_about_student_s_for_well_behaved_units():
 
 def test_words_of_one_paragraph_are_not_counted_as_independent():
     paragraphs = np.repeat(noise(12, 2), 30)  # thirty equal words each
-    by_word = percentile_interval(
-        bootstrap_means(np.stack([np.ones(360), paragraphs], 1))[:, 0], 360
-    )
-    by_paragraph = percentile_interval(
-        bootstrap_means(np.stack([np.full(12, 30.0), paragraphs[::30] * 30], 1))[:, 0], 12
-    )
-    assert by_paragraph[1] - by_paragraph[0] > 4 * (by_word[1] - by_word[0])
+    word_sums = np.stack([np.ones(360), paragraphs], 1)
+    paragraph_sums = np.stack([np.full(12, 30.0), paragraphs[::30] * 30], 1)
+    by_word = percentile_interval(bootstrap_means(word_sums)[:, 0], 360)
+    by_paragraph = percentile_interval(bootstrap_means(paragraph_sums)[:, 0], 12)
+    assert np.diff(by_paragraph) > 4 * np.diff(by_word)
 
 
-def test_equal_units_leave_nothing_open_and_the_same_input_gives_the_same_digits():
+def test_equal_clusters_have_an_empty_interval_and_equal_input_gives_equal_digits():
     flat = bootstrap_means(np.tile([3.0, 1.5], (9, 1)))
     assert percentile_interval(flat[:, 0], 9) == (0.5, 0.5)
     sums = np.abs(noise((20, 3))) + 1

@@ -1,8 +1,9 @@
-"""The playground's numbers: transformers' own, for any way of writing a blank."""
+"""Filled blanks: transformers' own numbers, however a blank is written."""
 
 import math
 
 import pytest
+import torch
 import transformers as hf
 
 from mlm_gui.core.assets import ASSETS
@@ -24,13 +25,10 @@ def subject(request, lm, family, family_folder):
     """A MaskedLM and transformers' pipeline over the same folder."""
     starter = request.param == "starter"
     folder = ASSETS / "starter" if starter else family_folder(request.param)
-    tokenizer, model = (
-        hf.AutoTokenizer.from_pretrained(folder),
-        hf.AutoModelForMaskedLM.from_pretrained(folder),
-    )
-    return (lm if starter else family(request.param)), hf.pipeline(
-        "fill-mask", model=model, tokenizer=tokenizer, device="cpu"
-    )
+    tokenizer = hf.AutoTokenizer.from_pretrained(folder)
+    model = hf.AutoModelForMaskedLM.from_pretrained(folder)
+    pipeline = hf.pipeline("fill-mask", model=model, tokenizer=tokenizer, device="cpu")
+    return (lm if starter else family(request.param)), pipeline
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
@@ -44,13 +42,11 @@ def test_a_single_blank_equals_the_pipeline(subject, sentence):
     )
     special = lm.tokenizer.all_special_ids
     for guess, answer in zip(blank.guesses, expected, strict=True):
-        if (
-            not guess.token.startswith("##")
-            and answer["token"] not in special
-            and answer["token_str"].strip()
-            and "\ufffd" not in guess.token
-        ):
-            assert guess.token == answer["token_str"].strip()
+        spelling = answer["token_str"].strip()
+        is_special = answer["token"] in special
+        is_part = guess.token.startswith("##") or "\ufffd" in guess.token
+        if spelling and not is_special and not is_part:
+            assert guess.token == spelling
 
 
 def test_several_blanks_equal_the_pipeline(subject):
@@ -58,9 +54,8 @@ def test_several_blanks_equal_the_pipeline(subject):
     mask = lm.tokenizer.mask_token
     text = f"The {mask} and the {mask} are sown in {mask}."
     blanks = fill(lm, text, 4)
-    assert len(blanks) == 3 and [blank.position for blank in blanks] == sorted(
-        {blank.position for blank in blanks}
-    )
+    positions = [blank.position for blank in blanks]
+    assert len(blanks) == 3 and positions == sorted(set(positions))
     for blank, expected in zip(blanks, pipeline(text, top_k=4), strict=True):
         assert [guess.probability for guess in blank.guesses] == pytest.approx(
             [answer["score"] for answer in expected], abs=1e-5
@@ -80,19 +75,16 @@ def test_a_blank_may_be_written_in_any_usual_way(subject, written):
 def test_guesses_come_most_probable_first_and_are_probabilities(lm):
     (blank,) = fill(lm, "Sow the ___ in April.", 50)
     values = [guess.probability for guess in blank.guesses]
-    assert (
-        len(values) == 50
-        and values == sorted(values, reverse=True)
-        and values[-1] > 0
-        and sum(values) <= 1
-    )
+    assert len(values) == 50 and values == sorted(values, reverse=True)
+    assert values[-1] > 0 and sum(values) <= 1
 
 
-def test_equal_questions_get_equal_answers_even_after_training_mode(lm):
+def test_a_model_in_training_mode_gives_the_same_answers_and_stays_in_it(lm):
     copied = lm.copy()
     expected = fill(copied, "Sow the ___ in April.")
     copied.model.train()
     assert fill(copied, "Sow the ___ in April.") == expected
+    assert copied.model.training
 
 
 @pytest.mark.parametrize(
@@ -130,12 +122,12 @@ def test_a_number_of_guesses_out_of_range_is_refused(lm, top_k):
 @pytest.mark.parametrize(
     "sign", ["\x00", "\ud800", "\udfff", "\x07", "\u202e", "\U0010ffff", "\ufeff"]
 )
-def test_odd_signs_do_no_harm(subject, sign):
+def test_odd_characters_do_no_harm(subject, sign):
     lm, _ = subject
     assert len(fill(lm, f"Sow{sign} the ___ in {sign}April.")) == 1
 
 
-def test_nul_and_lone_surrogates_are_read_as_the_replacement_sign(subject):
+def test_nul_and_lone_surrogates_count_as_the_replacement_character(subject):
     lm, _ = subject
     for sign in ("\x00", "\ud800"):
         assert fill(lm, f"Sow {sign} the ___.") == fill(lm, "Sow \ufffd the ___.")
@@ -143,14 +135,11 @@ def test_nul_and_lone_surrogates_are_read_as_the_replacement_sign(subject):
 
 def test_identical_models_show_no_shifts(lm):
     comparison = compare(lm, lm.copy(), "Sow the ___ in ___.")
-    assert comparison.shifts == ((), ()) and comparison.base == comparison.tuned == fill(
-        lm, "Sow the ___ in ___."
-    )
+    assert comparison.shifts == ((), ())
+    assert comparison.base == comparison.tuned == fill(lm, "Sow the ___ in ___.")
 
 
 def test_shifts_are_the_tokens_that_moved_most_first(lm):
-    import torch
-
     tuned = lm.copy()
     lifted, lowered = (
         lm.tokenizer.convert_tokens_to_ids(guess.token)
@@ -164,9 +153,8 @@ def test_shifts_are_the_tokens_that_moved_most_first(lm):
     assert shifts[0].token == names[1] and shifts[0].after < shifts[0].before
     sizes = [max(shift.ratio, 1 / shift.ratio) for shift in shifts]
     assert sizes == sorted(sizes, reverse=True) and len(shifts) <= 4
-    base = {
-        guess.token: guess.probability for guess in fill(lm, "Sow the ___ in April.", 50)[0].guesses
-    }
+    (blank,) = fill(lm, "Sow the ___ in April.", 50)
+    base = {guess.token: guess.probability for guess in blank.guesses}
     assert shifts[0].before == pytest.approx(base[names[1]])
 
 
@@ -176,9 +164,9 @@ def test_models_of_different_families_are_compared_on_what_both_know(lm, family)
 
 
 def test_html_stays_as_typed(subject):
-    """The core answers with tokens of the vocabulary and escapes nothing: escaping belongs to the page."""
+    """The core answers with tokens of the vocabulary and escapes nothing; the page does that."""
     lm, pipeline = subject
     text = "<b>Sow</b> &amp; the {}"
-    assert fill(lm, text.format("___"), 1)[0].guesses[0].probability == pytest.approx(
-        pipeline(text.format(lm.tokenizer.mask_token), top_k=1)[0]["score"], abs=1e-5
-    )
+    (blank,) = fill(lm, text.format("___"), 1)
+    (expected,) = pipeline(text.format(lm.tokenizer.mask_token), top_k=1)
+    assert blank.guesses[0].probability == pytest.approx(expected["score"], abs=1e-5)

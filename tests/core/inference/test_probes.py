@@ -8,7 +8,7 @@ from mlm_gui.core.inference.probes import pinned, probes_from
 from mlm_gui.errors import UserError
 
 
-def test_answers_are_those_of_fill_mask_and_a_sentence_the_model_cannot_read_has_none(lm):
+def test_answers_are_those_of_fill_mask_and_a_too_long_sentence_has_none(lm):
     answers = probe(lm, ["The ___ is calm.", "word " * 600 + "___"])
     assert [token for token, _ in answers[0]] == [
         guess.token for guess in fill(lm, "The ___ is calm.", 5)[0].guesses
@@ -16,13 +16,13 @@ def test_answers_are_those_of_fill_mask_and_a_sentence_the_model_cannot_read_has
     assert answers[1] == []
 
 
-def test_sentences_of_ones_own_text_hide_the_longest_known_word_and_come_from_unseen_paragraphs():
-    seen = ["The lighthouse stands. The lighthouse burns. A lighthouse waits for the keeper."]
-    unseen = [
+def test_default_probes_hide_the_longest_known_word_of_held_out_sentences():
+    train = ["The lighthouse stands. The lighthouse burns. A lighthouse waits for the keeper."]
+    held_out = [
         "Too short. Every night the lighthouse calls the extraordinary ships.",
         "Nothing known here, neither one nor two words.",
     ]
-    assert probes_from(unseen, seen) == ("Every night the ___ calls the extraordinary ships.",)
+    assert probes_from(held_out, train) == ("Every night the ___ calls the extraordinary ships.",)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_sentences_of_ones_own_text_hide_the_longest_known_word_and_come_from_un
         (7, "not text"),
     ],
 )
-def test_pinned_sentences_that_cannot_be_are_refused(typed, said):
+def test_unusable_pinned_sentences_are_refused(typed, said):
     with pytest.raises(UserError, match=said):
         pinned(typed)
 

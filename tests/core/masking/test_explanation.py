@@ -1,4 +1,4 @@
-"""The account of a draw is an account of the trainer's own function."""
+"""The explanation of a draw agrees with the function that the trainer uses."""
 
 import math
 
@@ -8,13 +8,16 @@ import torch
 from scipy.stats import binom
 
 from mlm_gui.core.masking.expectation import binomial_interval
-from mlm_gui.core.masking.explanation import MAX_CHARACTERS, as_record, draw_masks
+from mlm_gui.core.masking.explanation import CHOSEN, MAX_CHARACTERS, as_record, draw_masks
 from mlm_gui.core.masking.policy import Fate, MaskPolicy
 from mlm_gui.core.masking.sampling import Vocabulary, mask_tokens
 from mlm_gui.errors import UserError
 
 HUGE = 10**400  # an int that no float can hold
-TEXT = "Sort the packets by kind first, then by year: beans in one heap, peas in another. Sow [MASK] and <mask> now."
+TEXT = (
+    "Sort the packets by kind first, then by year: beans in one heap, peas in another. "
+    "Sow [MASK] and <mask> now."
+)
 
 
 @pytest.mark.parametrize("kind", families.TOKENIZERS)
@@ -45,7 +48,7 @@ def test_special_tokens_typed_into_the_text_are_protected(family, kind):
         assert literal[0].why == "protected: the text itself has a blank here"
 
 
-def test_each_token_tells_its_reason(lm):
+def test_each_token_has_its_reason(lm):
     draw = draw_masks(
         lm.tokenizer, TEXT * 5, MaskPolicy(rate=0.5, mask_share=0.5, random_share=0.25), 0
     )
@@ -58,42 +61,31 @@ def test_each_token_tells_its_reason(lm):
     }
     assert {token.fate for token in draw.tokens} == set(says)
     assert all(says[token.fate] in token.why for token in draw.tokens)
-    assert (
-        draw.tokens[0].why == "protected: it marks the start"
-        and draw.tokens[-1].why == "protected: it marks the end"
-    )
-    assert all(
-        "is below 0.5" in token.why
-        for token in draw.tokens
-        if token.fate in (Fate.MASK, Fate.RANDOM, Fate.KEPT)
-    )
+    assert draw.tokens[0].why == "protected: it marks the start"
+    assert draw.tokens[-1].why == "protected: it marks the end"
+    assert all("is below 0.5" in token.why for token in draw.tokens if token.fate in CHOSEN)
 
 
-def test_a_lone_word_is_chosen_and_told_why(lm):
+def test_a_single_word_is_chosen_and_the_reason_is_given(lm):
     draw = draw_masks(lm.tokenizer, "Beans", MaskPolicy(rate=0.01), 0)
-    assert (
-        draw.num_maskable == draw.num_chosen == 1
-        and "is the lowest, and a text needs at least one blank" in draw.tokens[1].why
-    )
+    assert draw.num_maskable == draw.num_chosen == 1
+    assert "is the lowest, and a text needs at least one blank" in draw.tokens[1].why
 
 
 def test_counts_agree_with_the_tokens(lm):
     draw = draw_masks(lm.tokenizer, TEXT, MaskPolicy(rate=0.3), 1)
-    assert (
-        draw.num_chosen
-        == sum(token.label != -100 for token in draw.tokens)
-        == draw.count(Fate.MASK) + draw.count(Fate.RANDOM) + draw.count(Fate.KEPT)
-    )
+    assert draw.num_chosen == sum(token.label != -100 for token in draw.tokens)
+    assert draw.num_chosen == sum(draw.count(fate) for fate in CHOSEN)
     assert draw.num_maskable + draw.count(Fate.SPECIAL) == len(draw.tokens)
     assert draw.expected == binomial_interval(draw.num_maskable, 0.3)
 
 
-def test_pieces_that_continue_a_word_are_marked(lm):
+def test_tokens_that_continue_a_word_are_marked(lm):
     draw = draw_masks(lm.tokenizer, "Cotyledonary phaseolus", MaskPolicy(), 0)
-    pieces = draw.tokens[1:-1]
-    assert [token.continues for token in pieces] == [
-        token.token.startswith("##") for token in pieces
-    ] and any(token.continues for token in pieces)
+    tokens = draw.tokens[1:-1]
+    is_continued = [token.continues for token in tokens]
+    assert any(is_continued)
+    assert is_continued == [token.token.startswith("##") for token in tokens]
 
 
 def test_a_record_has_lists_of_equal_length(lm):
@@ -125,7 +117,7 @@ def test_a_bad_seed_is_refused(lm, seed):
 
 
 @pytest.mark.parametrize("text", ["Sow\x00 beans", "Sow \ud800 beans", "<script>alert(1)</script>"])
-def test_odd_signs_do_no_harm(lm, text):
+def test_odd_characters_do_no_harm(lm, text):
     assert draw_masks(lm.tokenizer, text, MaskPolicy(), 0).num_chosen >= 1
 
 

@@ -1,5 +1,6 @@
-"""The rule itself: who is chosen, what becomes of the chosen, and that special tokens are left alone in every family."""
+"""The masking rule: which tokens are chosen, what becomes of them, and which are protected."""
 
+import copy
 import dataclasses
 import math
 
@@ -10,15 +11,17 @@ from scipy.stats import binom
 
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.masking.policy import IGNORED, Fate, MaskPolicy
-from mlm_gui.core.masking.sampling import Vocabulary, mask_tokens
+from mlm_gui.core.masking.sampling import Vocabulary, mask_pack, mask_tokens
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training.plan import Plan
 from mlm_gui.errors import UserError
 
 HUGE = 10**400  # an int that no float can hold
 LITERAL_SPECIALS = (
-    "The beans [MASK] are sown <mask> in April [SEP] and [CLS] the peas </s> before <s> them [PAD] all <pad> of it.",
-    "A line with [UNK] and <unk> and |||EMAIL_ADDRESS||| and a sign that no small vocabulary has: 漢字 \U0001f331.",
+    "The beans [MASK] are sown <mask> in April [SEP] and [CLS] the peas </s> before <s> them [PAD] "
+    "all <pad> of it.",
+    "A line with [UNK] and <unk> and |||EMAIL_ADDRESS||| and characters that no small vocabulary "
+    "has: 漢字 \U0001f331.",
     "Beans.",
 )
 NUM_TOKENS = 1_000_000
@@ -49,7 +52,7 @@ def test_special_tokens_are_never_chosen_over_many_draws(family, corpus, kind):
     lm = family(kind)
     store = tokenize((*LITERAL_SPECIALS, *corpus.paragraphs[:20]), lm.tokenizer, lm.max_length)
     pack = store.pack(range(store.num_sequences))
-    # an independent list: whatever the tokenizer itself marks as special in its table of added tokens
+    # an independent list: what the tokenizer marks as special in its table of added tokens
     special = torch.tensor(
         [number for number, token in lm.tokenizer.added_tokens_decoder.items() if token.special]
     )
@@ -57,15 +60,9 @@ def test_special_tokens_are_never_chosen_over_many_draws(family, corpus, kind):
     assert is_special.sum() > 2 * store.num_sequences, (
         "the literal special tokens of the texts must be in the row too"
     )
+    policy = MaskPolicy(rate=0.5)
     for seed in range(200):
-        batch = mask_tokens(
-            pack.input_ids,
-            lm.vocabulary.maskable(pack.input_ids),
-            MaskPolicy(rate=0.5),
-            lm.vocabulary,
-            torch.Generator().manual_seed(seed),
-            pack.sequences,
-        )
+        batch = mask_pack(pack, policy, lm.vocabulary, torch.Generator().manual_seed(seed))
         assert not (batch.chosen & is_special).any()
         assert (batch.fates[is_special] == Fate.SPECIAL).all()
         assert torch.equal(batch.input_ids[is_special], pack.input_ids[is_special])
@@ -82,7 +79,7 @@ def test_the_vocabulary_protects_exactly_what_the_tokenizer_calls_special(family
 
 
 @pytest.mark.parametrize("kind", families.TOKENIZERS)
-def test_every_family_keeps_its_own_start_and_end(family, kind):
+def test_every_family_protects_its_own_start_and_end(family, kind):
     lm = family(kind)
     ids = torch.tensor(lm.tokenizer("We sow the beans.")["input_ids"])
     maskable = lm.vocabulary.maskable(ids)
@@ -121,7 +118,7 @@ def test_a_pad_token_is_protected_too():
     assert (batch.fates[4:] == Fate.SPECIAL).all() and (batch.labels[4:] == IGNORED).all()
 
 
-def test_the_chosen_share_lies_inside_the_binomial_bounds(million):
+def test_the_chosen_share_is_inside_the_binomial_bounds(million):
     _, batch = million
     assert inside(int(batch.chosen.sum()), NUM_TOKENS, 0.15)
 
@@ -129,7 +126,7 @@ def test_the_chosen_share_lies_inside_the_binomial_bounds(million):
 @pytest.mark.parametrize(
     ("fate", "share"), [(Fate.MASK, 0.8), (Fate.RANDOM, 0.1), (Fate.KEPT, 0.1)]
 )
-def test_the_80_10_10_split_lies_inside_the_binomial_bounds(million, fate, share):
+def test_the_80_10_10_split_is_inside_the_binomial_bounds(million, fate, share):
     _, batch = million
     assert inside(int((batch.fates == fate).sum()), int(batch.chosen.sum()), share)
 
@@ -179,19 +176,16 @@ def test_labels_carry_the_original_ids(million):
 def test_kept_tokens_are_still_predicted(million):
     ids, batch = million
     kept = batch.fates == Fate.KEPT
-    assert (
-        kept.any()
-        and torch.equal(batch.input_ids[kept], ids[kept])
-        and torch.equal(batch.labels[kept], ids[kept])
-    )
+    assert kept.any()
+    assert torch.equal(batch.input_ids[kept], ids[kept])
+    assert torch.equal(batch.labels[kept], ids[kept])
 
 
 def test_hidden_tokens_show_the_mask_and_others_are_left_alone(million):
     ids, batch = million
     assert (batch.input_ids[batch.fates == Fate.MASK] == 4).all()
-    assert torch.equal(
-        batch.input_ids[batch.fates == Fate.UNTOUCHED], ids[batch.fates == Fate.UNTOUCHED]
-    )
+    untouched = batch.fates == Fate.UNTOUCHED
+    assert torch.equal(batch.input_ids[untouched], ids[untouched])
 
 
 def test_the_tutorial_s_policy_hides_every_chosen_token():
@@ -219,18 +213,15 @@ def test_every_sequence_with_a_maskable_token_gets_at_least_one_chosen():
             MaskPolicy(rate=0.01),
             vocabulary,
             torch.Generator().manual_seed(seed),
-            sequences,
+            sequences=sequences,
         )
-        able, has = (
-            torch.zeros(len(lengths)).index_add(0, sequences, flag.float()) > 0
-            for flag in (maskable, batch.chosen)
-        )
-        assert torch.equal(able, has)
-        rescues = torch.zeros(len(lengths)).index_add(0, sequences, batch.rescued.float())
-        assert rescues.max() == 1, "a rescue adds one token, not more"
-        assert (batch.draws[batch.chosen & ~batch.rescued] < 0.01).all() and (
-            batch.draws[batch.rescued] >= 0.01
-        ).all()
+        num_maskable = torch.bincount(sequences[maskable], minlength=len(lengths))
+        num_chosen = torch.bincount(sequences[batch.chosen], minlength=len(lengths))
+        assert torch.equal(num_maskable > 0, num_chosen > 0)
+        num_rescued = torch.bincount(sequences[batch.rescued], minlength=len(lengths))
+        assert num_rescued.max() == 1, "a rescue adds one token, not more"
+        assert (batch.draws[batch.chosen & ~batch.rescued] < 0.01).all()
+        assert (batch.draws[batch.rescued] >= 0.01).all()
 
 
 def test_a_row_without_maskable_tokens_is_left_whole():
@@ -267,39 +258,20 @@ def test_masks_are_fresh_in_each_epoch_and_follow_the_seed(family, corpus, kind)
     lm = family(kind)
     config = TrainConfig(epochs=3, tokens_per_step=65_536)
 
-    def choices(config: TrainConfig) -> list[torch.Tensor]:
-        """For each epoch, which tokens of the store were chosen, sequences sorted by their tokens."""
-        rows = []
+    def choices(config: TrainConfig) -> list[list[list[bool]]]:
+        """For each epoch and sequence, which tokens were chosen; sequences sorted by their ids."""
+        epochs = []
         for pack, batch in Plan.of(lm, corpus.paragraphs[:6], config).batches():
             lengths = pack.lengths.tolist()
-            parts = zip(
-                torch.split(pack.input_ids, lengths),
-                torch.split(batch.chosen, lengths),
-                strict=True,
-            )
-            rows.append(
-                torch.cat(
-                    [chosen for _, chosen in sorted(parts, key=lambda part: part[0].tolist())]
-                )
-            )
-        return rows
+            ids = [row.tolist() for row in pack.input_ids.split(lengths)]
+            chosen = [row.tolist() for row in batch.chosen.split(lengths)]
+            epochs.append([flags for _, flags in sorted(zip(ids, chosen, strict=True))])
+        return epochs
 
-    first, again, other = (
-        choices(config),
-        choices(config),
-        choices(dataclasses.replace(config, seed=1)),
-    )
-    assert len(first) == 3
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not any(
-        torch.equal(a, b)
-        for a, b in [
-            (first[0], first[1]),
-            (first[1], first[2]),
-            (first[0], first[2]),
-            (first[0], other[0]),
-        ]
-    )
+    first, second, third = choices(config)
+    assert choices(config) == [first, second, third]
+    assert first != second and second != third and first != third
+    assert choices(dataclasses.replace(config, seed=1))[0] != first
 
 
 @pytest.mark.parametrize(
@@ -327,8 +299,6 @@ def test_a_bad_policy_is_refused(wrong):
 
 
 def test_a_tokenizer_without_a_mask_token_is_refused(family):
-    import copy
-
     tokenizer = copy.deepcopy(family("modernbert").tokenizer)
     tokenizer.mask_token = None
     with pytest.raises(UserError, match="no mask token"):

@@ -1,4 +1,6 @@
-"""Whole words and spans: what is chosen at a time, and what a person forces or forbids."""
+"""Whole words and spans, and tokens that a person forces or forbids."""
+
+from itertools import pairwise
 
 import families
 import pytest
@@ -25,8 +27,8 @@ def draw(lm, pack, policy, seed=0, **marks):
         policy,
         lm.vocabulary,
         generator,
-        pack.sequences,
-        pack.words,
+        sequences=pack.sequences,
+        words=pack.words,
         **marks,
     )
 
@@ -46,37 +48,42 @@ def test_a_whole_word_is_never_split(family, corpus, kind, unit):
 
 
 @pytest.mark.parametrize("unit", ["word", "span"])
-def test_pieces_of_one_word_meet_the_80_10_10_rule_one_by_one(lm, corpus, unit):
+def test_tokens_of_one_word_meet_the_80_10_10_rule_one_by_one(lm, corpus, unit):
     pack = pack_of(lm, corpus)
     pairs = pack.continues[1:]
     batch = draw(lm, pack, MaskPolicy(rate=0.9, unit=unit))
     assert (batch.fates[1:][pairs] != batch.fates[:-1][pairs]).any()
 
 
-def row_of_words(num_tokens):
+VOCABULARY = Vocabulary(mask_id=4, special_ids=torch.arange(5), ordinary_ids=torch.arange(5, 100))
+
+
+def row_of_words(num_tokens: int) -> torch.Tensor:
     """Ordinary tokens, each a word, in sequences of 100 with a protected token at either end."""
-    vocabulary = Vocabulary(
-        mask_id=4, special_ids=torch.arange(5), ordinary_ids=torch.arange(5, 100)
-    )
     ids = torch.full((num_tokens,), 7)
-    ids[::100], ids[99::100] = 2, 3
-    return vocabulary, ids, torch.arange(num_tokens) // 100, torch.arange(num_tokens)
+    ids[::100] = 2
+    ids[99::100] = 3
+    return ids
+
+
+def draw_row(ids: torch.Tensor, policy: MaskPolicy, seed: int):
+    """The draw of such a row."""
+    numbers = torch.arange(len(ids))
+    return mask_tokens(
+        ids,
+        VOCABULARY.maskable(ids),
+        policy,
+        VOCABULARY,
+        torch.Generator().manual_seed(seed),
+        sequences=numbers // 100,
+        words=numbers,
+    )
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.15, 0.5])
 @pytest.mark.parametrize("unit", UNITS)
 def test_every_unit_keeps_the_rate_in_the_middle_and_at_the_edges(unit, rate):
-    vocabulary, ids, sequences, words = row_of_words(1_000_000)
-    maskable = vocabulary.maskable(ids)
-    batch = mask_tokens(
-        ids,
-        maskable,
-        MaskPolicy(rate=rate, unit=unit),
-        vocabulary,
-        torch.Generator().manual_seed(1),
-        sequences,
-        words,
-    )
+    batch = draw_row(row_of_words(1_000_000), MaskPolicy(rate=rate, unit=unit), 1)
     chosen = (batch.chosen & ~batch.rescued).view(-1, 100)[:, 1:-1].double().mean(0)
     assert abs(chosen.mean() - rate) < 0.005
     assert abs(chosen[0] - rate) < 0.02 and abs(chosen[-1] - rate) < 0.02
@@ -84,30 +91,19 @@ def test_every_unit_keeps_the_rate_in_the_middle_and_at_the_edges(unit, rate):
 
 def test_spans_have_the_lengths_of_spanbert():
     starting, entering = span_chances(0.15)
-    lengths = [(a - b) / starting[0] for a, b in zip(starting, (*starting[1:], 0), strict=True)]
-    assert sum(length * share for length, share in enumerate(lengths, start=1)) == pytest.approx(
-        3.8, abs=0.01
-    )
-    assert (
-        all(b / a == pytest.approx(0.8) for a, b in zip(lengths, lengths[1:], strict=False))
-        and len(lengths) == MAX_SPAN_WORDS
-    )
+    shares = [(longer - even) / starting[0] for longer, even in pairwise((*starting, 0))]
+    assert len(shares) == MAX_SPAN_WORDS
+    mean_length = sum(length * share for length, share in enumerate(shares, start=1))
+    assert mean_length == pytest.approx(3.8, abs=0.01)
+    assert all(later / earlier == pytest.approx(0.8) for earlier, later in pairwise(shares))
     assert entering[0] == pytest.approx(0.15, abs=1e-9)
 
 
 def test_a_span_ends_with_its_sequence_and_before_a_protected_token():
-    vocabulary, ids, sequences, words = row_of_words(400)
+    ids = row_of_words(400)
     ids[50] = 1
     for seed in range(300):
-        batch = mask_tokens(
-            ids,
-            vocabulary.maskable(ids),
-            MaskPolicy(rate=0.05, unit="span"),
-            vocabulary,
-            torch.Generator().manual_seed(seed),
-            sequences,
-            words,
-        )
+        batch = draw_row(ids, MaskPolicy(rate=0.05, unit="span"), seed)
         begins = batch.chosen & ~batch.chosen.roll(1)
         assert (batch.rescued | (batch.draws < batch.thresholds))[begins].all(), (
             "every run of chosen words begins where a span begins"
@@ -116,25 +112,14 @@ def test_a_span_ends_with_its_sequence_and_before_a_protected_token():
 
 
 def test_the_distribution_of_spans_is_that_of_many_draws():
-    vocabulary, ids, sequences, words = row_of_words(400_000)
-    batch = mask_tokens(
-        ids,
-        vocabulary.maskable(ids),
-        MaskPolicy(unit="span"),
-        vocabulary,
-        torch.Generator().manual_seed(3),
-        sequences,
-        words,
-    )
+    batch = draw_row(row_of_words(400_000), MaskPolicy(unit="span"), 3)
     counts = (batch.chosen & ~batch.rescued).view(-1, 100).sum(1)
-    found, exact = (
-        torch.bincount(counts, minlength=99).double() / len(counts),
-        span_distribution([98], 0.15),
-    )
-    assert float(exact.sum()) == pytest.approx(1) and float(
-        (exact * torch.arange(99)).sum()
-    ) == pytest.approx(98 * 0.15)
-    assert float((found.cumsum(0) - exact.cumsum(0)).abs().max()) < 0.03
+    drawn = torch.bincount(counts, minlength=99).double() / len(counts)
+    exact = span_distribution([98], 0.15)
+    mean = (exact * torch.arange(99)).sum()
+    assert float(exact.sum()) == pytest.approx(1)
+    assert float(mean) == pytest.approx(98 * 0.15)
+    assert float((drawn.cumsum(0) - exact.cumsum(0)).abs().max()) < 0.03
     low, high = span_interval([98], 0.15)
     assert 0.94 < float(((counts >= low) & (counts <= high)).double().mean()) < 0.99
 

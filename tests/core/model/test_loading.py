@@ -1,4 +1,4 @@
-"""Models that cannot be used: every reason is said in three sentences, and no code of a model folder runs."""
+"""Models that cannot be used: each error has three sentences, and no code of a model runs."""
 
 import json
 import math
@@ -52,7 +52,7 @@ def folder(family_folder, tmp_path):
     return shutil.copytree(family_folder("bert"), tmp_path / "spoiled")
 
 
-def test_the_folder_to_be_spoiled_is_good_at_first(folder):
+def test_the_folder_is_good_before_a_test_spoils_it(folder):
     assert MaskedLM.load(folder).packs
 
 
@@ -92,7 +92,7 @@ def test_weights_that_are_not_numbers_are_refused(folder):
     assert "NaN" in refusal(folder).why
 
 
-def test_torn_weights_are_refused(folder):
+def test_truncated_weights_are_refused(folder):
     content = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
     refusal(folder)
@@ -124,7 +124,7 @@ def test_code_in_a_model_folder_is_not_run(folder, tmp_path):
 
 
 def test_several_threads_may_load_at_once():
-    """A question to a model while a run begins; transformers alone would find weights missing."""
+    """As when a run starts during a question; transformers alone would report missing weights."""
     with ThreadPoolExecutor(4) as threads:
         models = list(threads.map(lambda _: MaskedLM.load("starter"), range(8)))
     state = models[0].model.state_dict()

@@ -1,19 +1,18 @@
-"""Loading with every check, saving, and the padding-free pass against transformers' own padded one."""
+"""The padding-free pass against transformers' own padded one, and evaluation mode."""
 
-import json
 import math
 
 import families
 import pytest
 import torch
 import transformers as hf
-from tokenizers import Tokenizer
 
+from mlm_gui.core.assets import ASSETS
 from mlm_gui.core.masking.policy import IGNORED, MaskPolicy
 from mlm_gui.core.masking.sampling import mask_tokens
-from mlm_gui.core.model.masked_lm import MaskedLM
+from mlm_gui.core.model.masked_lm import MaskedLM, evaluating
 from mlm_gui.core.tokens import Pack, tokenize
-from mlm_gui.core.training.loop import set_dropout
+from mlm_gui.core.training.parameters import set_dropout
 
 IMPLEMENTATIONS = ("sdpa", "eager")
 
@@ -36,7 +35,7 @@ def question(corpus):
             MaskPolicy(),
             lm.vocabulary,
             torch.Generator().manual_seed(3),
-            pack.sequences,
+            sequences=pack.sequences,
         )
         return pack, batch
 
@@ -54,10 +53,8 @@ def reference_loss(folder, implementation, lm, pack, batch):
     model = hf.AutoModelForMaskedLM.from_pretrained(
         folder, attn_implementation=implementation
     ).eval()
-    ids, labels = (
-        padded(pack, batch.input_ids, lm.tokenizer.pad_token_id),
-        padded(pack, batch.labels, IGNORED),
-    )
+    ids = padded(pack, batch.input_ids, lm.tokenizer.pad_token_id)
+    labels = padded(pack, batch.labels, IGNORED)
     real = padded(pack, torch.ones_like(batch.input_ids), 0)
     return model, model(input_ids=ids, attention_mask=real, labels=labels).loss
 
@@ -112,7 +109,7 @@ def test_tokens_are_dropped_before_the_head_where_dropping_them_earlier_fails_th
     family_folder, question, monkeypatch
 ):
     monkeypatch.setattr(
-        "mlm_gui.core.model.masked_lm._position_wise_module",
+        "mlm_gui.core.model.masked_lm.position_wise_module",
         lambda model: model.base_model.encoder.layer[-1].attention,
     )
     lm = MaskedLM.load(family_folder("bert"))
@@ -121,7 +118,7 @@ def test_tokens_are_dropped_before_the_head_where_dropping_them_earlier_fails_th
     with torch.no_grad():
         torch.testing.assert_close(
             lm.logits_at(pack, batch.input_ids, batch.chosen),
-            lm._padded_logits(pack, batch.input_ids)[batch.chosen],
+            lm.padded_logits(pack, batch.input_ids)[batch.chosen],
             rtol=1e-5,
             atol=1e-4,
         )
@@ -143,44 +140,34 @@ def test_the_packed_loss_and_gradients_equal_the_padded_reference(
     assert theirs.keys() == ours.keys()
     whole = math.sqrt(sum(float(gradient.norm()) ** 2 for gradient in theirs.values()))
     for name, gradient in theirs.items():
-        scale = max(
-            float(gradient.norm()), 5e-3 * whole
-        )  # the key bias has a true gradient of 0: only rounding is left of it
+        # the key bias has a true gradient of 0: only rounding is left of it
+        scale = max(float(gradient.norm()), 5e-3 * whole)
         assert float((gradient - ours[name]).norm()) <= 2e-5 * scale, name
 
 
 def test_the_starter_s_packed_loss_equals_the_padded_reference(lm, question):
     pack, batch = question(lm)
-    from mlm_gui.core.assets import ASSETS
-
     _, expected = reference_loss(ASSETS / "starter", "sdpa", lm, pack, batch)
     assert math.isclose(our_loss(lm, pack, batch).item(), expected.item(), rel_tol=1e-5)
 
 
 @pytest.mark.parametrize("kind", families.ARCHITECTURES)
 def test_a_wrong_packing_would_be_noticed(family, question, kind):
-    """The comparison above can fail: one long sequence in place of many gives clearly another loss."""
+    """The comparison above can fail: one long sequence in place of many gives another loss."""
     lm = family(kind)
     pack, batch = question(lm)
-    joined = Pack(
-        pack.input_ids[: lm.max_length],
-        torch.tensor([min(lm.max_length, len(pack.input_ids))]),
-        pack.continues[: lm.max_length],
-    )
-    short = Pack(
-        pack.input_ids[: lm.max_length],
-        _lengths_within(pack.lengths, lm.max_length),
-        pack.continues[: lm.max_length],
-    )
-    wanted = torch.ones(len(joined.input_ids), dtype=torch.bool)
+    ids = pack.input_ids[: lm.max_length]
+    continues = pack.continues[: lm.max_length]
+    joined = Pack(ids, torch.tensor([len(ids)]), continues)
+    short = Pack(ids, lengths_within(pack.lengths, lm.max_length), continues)
+    wanted = torch.ones(len(ids), dtype=torch.bool)
     with torch.no_grad():
-        difference = lm.logits_at(joined, joined.input_ids, wanted) - lm.logits_at(
-            short, short.input_ids, wanted
-        )
-    assert difference.abs().max() > 0.1
+        joined_logits = lm.logits_at(joined, ids, wanted)
+        short_logits = lm.logits_at(short, ids, wanted)
+    assert (joined_logits - short_logits).abs().max() > 0.1
 
 
-def _lengths_within(lengths: torch.Tensor, total: int) -> torch.Tensor:
+def lengths_within(lengths: torch.Tensor, total: int) -> torch.Tensor:
     kept, left = [], total
     for length in lengths.tolist():
         kept.append(min(length, left))
@@ -191,15 +178,13 @@ def _lengths_within(lengths: torch.Tensor, total: int) -> torch.Tensor:
 
 
 def test_the_sliding_window_matters(family, question):
-    """In the ModernBERT model of these tests a far token changes nothing in one local layer, so a pass without the window would be found out."""
+    """Without its window the tiny ModernBERT gives other logits, so a missed one is noticed."""
     lm = family("modernbert")
     ids = lm.vocabulary.ordinary_ids[
         torch.randint(500, (120,), generator=torch.Generator().manual_seed(0))
     ]
-    pack, wanted = (
-        Pack(ids, torch.tensor([120]), torch.zeros(120, dtype=torch.bool)),
-        torch.ones(120, dtype=torch.bool),
-    )
+    pack = Pack(ids, torch.tensor([120]), torch.zeros(120, dtype=torch.bool))
+    wanted = torch.ones(120, dtype=torch.bool)
     with torch.no_grad():
         windowed = lm.logits_at(pack, ids, wanted)
         windows = {
@@ -222,14 +207,14 @@ def test_the_head_at_chosen_places_gives_the_dense_head_s_logits(family, questio
     with torch.no_grad():
         dense = lm.logits_at(pack, batch.input_ids, torch.ones_like(batch.chosen))
         sparse = lm.logits_at(pack, batch.input_ids, batch.chosen)
-        plain = lm._padded_logits(pack, batch.input_ids)
+        plain = lm.padded_logits(pack, batch.input_ids)
     assert sparse.shape == (int(batch.chosen.sum()), lm.model.config.vocab_size)
     torch.testing.assert_close(sparse, dense[batch.chosen], rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(sparse, plain[batch.chosen], rtol=1e-5, atol=1e-4)
 
 
-def test_a_model_that_cannot_be_packed_is_served_padded(family, family_folder, question):
-    lm = MaskedLM.load(family_folder("bert"))
+def test_a_model_that_cannot_be_packed_gets_padded_batches(family, question):
+    lm = family("bert").copy()
     pack, batch = question(lm)
     expected = our_loss(lm, pack, batch).item()
     lm.packs = False
@@ -237,8 +222,8 @@ def test_a_model_that_cannot_be_packed_is_served_padded(family, family_folder, q
 
 
 @pytest.mark.parametrize("kind", families.ARCHITECTURES)
-def test_dropout_of_zero_leaves_nothing_to_chance(family_folder, question, kind):
-    lm = MaskedLM.load(family_folder(kind))
+def test_dropout_of_zero_leaves_nothing_to_chance(family, question, kind):
+    lm = family(kind).copy()
     pack, batch = question(lm)
     lm.model.train()
     set_dropout(lm.model, 0.5)
@@ -252,54 +237,16 @@ def test_dropout_of_zero_leaves_nothing_to_chance(family_folder, question, kind)
     assert torch.equal(first, again)
 
 
-@pytest.mark.parametrize("kind", families.ARCHITECTURES)
-def test_a_saved_model_loads_in_transformers_with_equal_logits(family, tmp_path, kind):
-    lm = family(kind)
-    lm.save(tmp_path / "model")
-    tokenizer = hf.AutoTokenizer.from_pretrained(tmp_path / "model")
-    model = hf.AutoModelForMaskedLM.from_pretrained(tmp_path / "model").eval()
-    question = tokenizer(
-        ["The beans and the peas of April.", "Sow."], padding=True, return_tensors="pt"
-    )
-    question = {name: question[name] for name in ("input_ids", "attention_mask")}
-    with torch.no_grad():
-        torch.testing.assert_close(
-            lm.model(**question).logits, model(**question).logits, rtol=1e-5, atol=1e-5
-        )
-    assert lm.model.config._attn_implementation == "packed", (
-        "saving must not change how this model attends"
-    )
-
-
-@pytest.mark.parametrize("kind", families.ARCHITECTURES)
-def test_a_saved_folder_holds_no_trace_of_how_we_ran_it(family, tmp_path, kind):
-    lm = family(kind)
-    lm.save(tmp_path / "model")
-    for file in (tmp_path / "model").glob("*.json"):
-        assert '"packed"' not in file.read_text(encoding="utf-8"), file.name
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-def test_a_saved_tokenizer_does_not_truncate(lm, corpus, tmp_path):
-    copied = lm.copy()
-    tokenize(corpus.paragraphs[:3], copied.tokenizer, 16)
-    copied.save(tmp_path / "model")
-    raw = Tokenizer.from_file(str(tmp_path / "model" / "tokenizer.json"))
-    assert raw.truncation is None
-    assert len(raw.encode(" ".join(corpus.paragraphs[:3])).ids) > 100
-    assert "max_length" not in json.loads(
-        (tmp_path / "model" / "tokenizer_config.json").read_text()
-    )
-
-
-def test_saving_again_replaces_the_folder(family, tmp_path):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "stale.txt").write_text("old")
-    family("bert").save(tmp_path / "model")
-    assert (
-        not (tmp_path / "model" / "stale.txt").exists()
-        and (tmp_path / "model" / "config.json").exists()
-    )
+@pytest.mark.parametrize("was_training", [True, False])
+def test_a_model_is_in_its_former_mode_after_an_evaluation_and_after_an_error(lm, was_training):
+    evaluated = lm.copy()
+    evaluated.model.train(was_training)
+    with evaluating(evaluated):
+        assert not evaluated.model.training and not torch.is_grad_enabled()
+    assert evaluated.model.training == was_training
+    with pytest.raises(ZeroDivisionError), evaluating(evaluated):
+        raise ZeroDivisionError
+    assert evaluated.model.training == was_training and torch.is_grad_enabled()
 
 
 def test_a_copy_is_independent(family):
@@ -309,15 +256,10 @@ def test_a_copy_is_independent(family):
     with torch.no_grad():
         for parameter in copied.model.parameters():
             parameter.zero_()
-    assert all(
-        torch.equal(before[name], parameter) for name, parameter in lm.model.named_parameters()
-    )
+    for name, parameter in lm.model.named_parameters():
+        assert torch.equal(before[name], parameter)
 
 
 def test_a_loaded_model_is_in_evaluation_mode_and_float32(lm):
-    assert not lm.model.training and {parameter.dtype for parameter in lm.model.parameters()} == {
-        torch.float32
-    }
-
-
-# ---- what is refused
+    assert not lm.model.training
+    assert {parameter.dtype for parameter in lm.model.parameters()} == {torch.float32}

@@ -1,4 +1,4 @@
-"""What the loop does beside learning: parts of a step, too little memory, frozen layers, other precisions, the tutorial's way."""
+"""The loop beside learning: micro-batches, memory, frozen layers, precision, tutorial mode."""
 
 import dataclasses
 import math
@@ -9,10 +9,10 @@ import torch.nn.functional as F
 
 from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.core.corpus.corpus import Split
-from mlm_gui.core.model import attention as model_module
+from mlm_gui.core.model.attention import Boundaries, flash_attention, packed_attention
 from mlm_gui.core.training.events import Evaluated, MicroBatchesSplit, Stepped
 from mlm_gui.core.training.loop import Training
-from mlm_gui.core.training.plan import Plan, parts
+from mlm_gui.core.training.plan import Plan, micro_batches
 from mlm_gui.errors import UserError
 
 SHORT = TrainConfig(epochs=1, max_steps=3, tokens_per_step=512, evaluations=1)
@@ -29,29 +29,30 @@ def losses(events) -> list[float]:
 
 
 @pytest.mark.parametrize("num_parts", [1, 2, 3, 50])
-def test_the_parts_of_a_step_are_the_step(lm, split, num_parts):
+def test_the_micro_batches_of_a_step_are_the_step(lm, split, num_parts):
     pack, batch = next(Plan.of(lm, split.train, SHORT).batches())
-    found = parts(pack, batch, num_parts)
-    assert 1 <= len(found) <= min(num_parts, len(pack.lengths)) and (
-        num_parts > 3 or len(found) == num_parts
-    )
+    divided = micro_batches(pack, batch, num_parts)
+    assert 1 <= len(divided) <= min(num_parts, len(pack.lengths))
+    assert num_parts > 3 or len(divided) == num_parts
     for name in ("input_ids", "lengths", "continues"):
-        assert torch.equal(
-            torch.cat([getattr(part, name) for part, _ in found]), getattr(pack, name)
-        )
+        joined = torch.cat([getattr(part, name) for part, _ in divided])
+        assert torch.equal(joined, getattr(pack, name))
     for name in ("input_ids", "labels", "fates", "draws", "rescued"):
-        assert torch.equal(
-            torch.cat([getattr(masked, name) for _, masked in found]), getattr(batch, name)
-        )
+        joined = torch.cat([getattr(masked, name) for _, masked in divided])
+        assert torch.equal(joined, getattr(batch, name))
 
 
-def test_a_step_in_parts_learns_the_same(lm, split):
-    whole, divided = (
-        list(Training(lm.copy(), split, dataclasses.replace(SHORT, accumulation=number)).events())
-        for number in (1, 4)
-    )
-    assert losses(divided) == pytest.approx(losses(whole), rel=1e-5)
-    assert divided[-1].loss == pytest.approx(whole[-1].loss, rel=1e-4)
+@pytest.fixture(scope="module")
+def whole_run(lm, split):
+    """Every event of SHORT, with one micro-batch a step."""
+    return list(Training(lm.copy(), split, SHORT).events())
+
+
+def test_a_step_in_micro_batches_learns_the_same(lm, split, whole_run):
+    config = dataclasses.replace(SHORT, accumulation=4)
+    divided = list(Training(lm.copy(), split, config).events())
+    assert losses(divided) == pytest.approx(losses(whole_run), rel=1e-5)
+    assert divided[-1].loss == pytest.approx(whole_run[-1].loss, rel=1e-4)
 
 
 def short_of_memory(lm, limit: int):
@@ -61,7 +62,8 @@ def short_of_memory(lm, limit: int):
     def logits_at(pack, input_ids, wanted):
         if len(input_ids) > limit and torch.is_grad_enabled():
             raise RuntimeError(
-                "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 999 bytes."
+                "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate "
+                "memory: you tried to allocate 999 bytes."
             )
         return real(pack, input_ids, wanted)
 
@@ -69,13 +71,13 @@ def short_of_memory(lm, limit: int):
     return lm
 
 
-def test_too_little_memory_makes_smaller_parts_and_changes_no_number(lm, split):
-    whole = list(Training(lm.copy(), split, SHORT).events())
+def test_too_little_memory_makes_smaller_micro_batches_and_changes_no_number(lm, split, whole_run):
     training = Training(short_of_memory(lm.copy(), 200), split, SHORT)
-    shrunk = list(training.events())
-    said = [event for event in shrunk if isinstance(event, MicroBatchesSplit)]
-    assert said[0] == MicroBatchesSplit(1, 2) and said[-1].parts == training.parts >= 4
-    assert losses(shrunk) == pytest.approx(losses(whole), rel=1e-5)
+    events = list(training.events())
+    splits = [event for event in events if isinstance(event, MicroBatchesSplit)]
+    assert splits[0] == MicroBatchesSplit(1, 2)
+    assert splits[-1].parts == training.parts >= 4
+    assert losses(events) == pytest.approx(losses(whole_run), rel=1e-5)
 
 
 def test_no_memory_at_all_ends_in_plain_words_with_the_weights_untouched(lm, split):
@@ -96,11 +98,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(lm, split):
 
     trained.logits_at = broken
     with pytest.raises(RuntimeError, match="shapes"):
-        list(
-            Training(
-                trained, dataclasses.replace(split), dataclasses.replace(SHORT, evaluations=1)
-            ).events()
-        )
+        list(Training(trained, split, SHORT).events())
 
 
 def test_a_loss_that_is_no_number_leaves_the_weights_of_the_step_before(lm, split):
@@ -150,17 +148,15 @@ def test_more_frozen_layers_than_there_are_is_refused(family, split, kind):
         )
 
 
-def test_bfloat16_learns_about_the_same_and_keeps_float32_weights(lm, split):
+def test_bfloat16_learns_about_the_same_and_keeps_float32_weights(lm, split, whole_run):
     trained = lm.copy()
     half = list(Training(trained, split, dataclasses.replace(SHORT, precision="bfloat16")).events())
-    assert losses(half) == pytest.approx(
-        losses(Training(lm.copy(), split, SHORT).events()), rel=0.02
-    )
+    assert losses(half) == pytest.approx(losses(whole_run), rel=0.02)
     assert {parameter.dtype for parameter in trained.model.parameters()} == {torch.float32}
 
 
 def test_the_call_for_the_gpu_s_attention_gives_what_the_cpu_gives(monkeypatch):
-    """The GPU's kernel itself cannot run here; what it is told can be checked against a plain reading of its documentation."""
+    """The GPU's kernel cannot run here, so its arguments are checked against its documentation."""
 
     def varlen_attn(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, scale, window_size):
         assert (
@@ -189,29 +185,26 @@ def test_the_call_for_the_gpu_s_attention_gives_what_the_cpu_gives(monkeypatch):
 
     monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", varlen_attn)
     query, key, value = torch.randn(3, 1, 2, 40, 8, generator=torch.Generator().manual_seed(0))
-    boundaries = model_module.Boundaries.of(torch.tensor([7, 21, 12]), torch.device("cpu"))
+    boundaries = Boundaries.of(torch.tensor([7, 21, 12]), torch.device("cpu"))
     for window in (None, 5):
-        expected, _ = model_module.packed_attention(
+        expected, _ = packed_attention(
             None, query, key, value, None, scaling=0.3, sliding_window=window, boundaries=boundaries
         )
-        found = model_module._flash_attention(query, key, value, 0.3, window, boundaries)
+        found = flash_attention(query, key, value, 0.3, window, boundaries)
         assert torch.allclose(found, expected, atol=1e-5)
 
 
-def test_the_tutorial_s_way_is_the_tutorial(family, split, corpus):
-    """Padded to the full length, cut off there, masks drawn once, loss over every position: against a plain reading of it."""
+def test_tutorial_mode_is_the_tutorial(family, split, corpus):
+    """Padded to the full length, cut off there, masks drawn once, loss over every position."""
     lm = family("bert")
     long = " ".join(corpus.paragraphs[:40])
     text = Split((*split.train[:19], long), split.held_out)
     config = dataclasses.replace(RECIPES["tutorial"], dropout=0.0, evaluations=1)
     trained = lm.copy()
     training = Training(trained, text, config)
-    store = training.plan.pieces[0]
-    assert (
-        store.num_sequences == 20
-        and store.lengths.max() == lm.max_length
-        and training.total_steps == 4
-    )
+    store = training.plan.shards[0]
+    assert (store.num_sequences, training.total_steps) == (20, 4)
+    assert store.lengths.max() == lm.max_length
     first_pass, second_pass = ([*training.plan.batches()][start : start + 2] for start in (0, 2))
     assert [len(pack.lengths) for pack, _ in first_pass] == [16, 4]
 
@@ -239,12 +232,10 @@ def test_the_tutorial_s_way_is_the_tutorial(family, split, corpus):
             strict=True,
         )
     ):
-        inputs[row, : len(seen)], labels[row, : len(seen)], attention[row, : len(seen)] = (
-            seen,
-            right,
-            1,
-        )
-    assert (inputs[batch_mask(inputs, labels)] == lm.tokenizer.mask_token_id).all()
+        inputs[row, : len(seen)] = seen
+        labels[row, : len(seen)] = right
+        attention[row, : len(seen)] = 1
+    assert (inputs[inputs != labels] == lm.tokenizer.mask_token_id).all()
     with torch.no_grad():
         expected = lm.model(input_ids=inputs, attention_mask=attention, labels=labels).loss.item()
     events = training.events()
@@ -253,12 +244,8 @@ def test_the_tutorial_s_way_is_the_tutorial(family, split, corpus):
     assert isinstance(list(events)[-1], Evaluated)
 
 
-def batch_mask(inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return inputs != labels
-
-
 def test_the_plain_loss_of_transformers_counts_every_position(lm):
-    """Why the tutorial's loss flatters: cross_entropy leaves out -100 only, and its labels hold none."""
+    """Why the tutorial's loss is too low: its labels are never -100, which alone is left out."""
     logits = torch.zeros(1, 3, 5)
     labels = torch.tensor([[0, 1, 2]])
     assert F.cross_entropy(logits.view(-1, 5), labels.view(-1)).item() == pytest.approx(math.log(5))
@@ -267,8 +254,7 @@ def test_the_plain_loss_of_transformers_counts_every_position(lm):
 @pytest.mark.parametrize(
     ("epochs", "max_steps", "expected"), [(4, 0, 5e-4), (8, 0, 2.5e-4), (1, 0, 1e-3), (8, 2, 1e-3)]
 )
-def test_the_rate_that_is_chosen_falls_with_the_passes(lm, split, epochs, max_steps, expected):
-    training = Training(
-        lm.copy(), split, TrainConfig(epochs=epochs, max_steps=max_steps, tokens_per_step=512)
-    )
+def test_the_chosen_learning_rate_falls_with_the_epochs(lm, split, epochs, max_steps, expected):
+    config = TrainConfig(epochs=epochs, max_steps=max_steps, tokens_per_step=512)
+    training = Training(lm.copy(), split, config)
     assert next(training.events()).learning_rate == pytest.approx(expected, rel=0.01)

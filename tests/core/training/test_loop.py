@@ -2,19 +2,20 @@
 
 import dataclasses
 import math
-from itertools import islice
+from itertools import islice, pairwise
 
 import families
 import pytest
 import torch
 
-from mlm_gui.core.config import RECIPES, TrainConfig
+from mlm_gui.core.config import CHECKS, RECIPES, TrainConfig
 from mlm_gui.core.corpus.corpus import Split
 from mlm_gui.core.evaluation.held_out import Exam, evaluate
-from mlm_gui.core.masking.policy import EXAM_POLICY
+from mlm_gui.core.masking.policy import EVALUATION_POLICY
 from mlm_gui.core.tokens import tokenize
 from mlm_gui.core.training.events import Evaluated, Started, Stepped, as_record
-from mlm_gui.core.training.loop import schedule, train
+from mlm_gui.core.training.loop import train
+from mlm_gui.core.training.parameters import parameter_groups, schedule
 from mlm_gui.errors import UserError
 
 HUGE = 10**400  # an int that no float can hold
@@ -57,41 +58,25 @@ def test_time_and_epochs_only_grow(short_run):
 
 
 def test_one_epoch_passes_over_the_text_once(lm, split):
-    events = list(
-        train(
-            lm.copy(),
-            Split(split.train[:12], split.held_out),
-            TrainConfig(epochs=1, tokens_per_step=256, evaluations=1),
-        )
-    )
-    assert [event for event in events if isinstance(event, Stepped)][-1].epoch == pytest.approx(1)
+    config = TrainConfig(epochs=1, tokens_per_step=256, evaluations=1)
+    short = Split(split.train[:12], split.held_out)
+    steps = [event for event in train(lm.copy(), short, config) if isinstance(event, Stepped)]
+    assert steps[-1].epoch == pytest.approx(1)
 
 
-def test_the_loss_on_unseen_text_falls(lm, corpus):
-    events = list(
-        train(
-            lm.copy(),
-            corpus.split(0.1, 0),
-            TrainConfig(epochs=1, tokens_per_step=512, evaluations=1),
-        )
-    )
+def test_the_loss_on_held_out_text_falls(lm, corpus):
+    config = TrainConfig(epochs=1, tokens_per_step=512, evaluations=1)
+    events = list(train(lm.copy(), corpus.split(0.1, 0), config))
     before, after = (event.loss for event in events if isinstance(event, Evaluated))
     assert after < before - 0.05
 
 
 @pytest.mark.parametrize("kind", families.TOKENIZERS)
 def test_every_family_learns(family, split, kind):
-    trained = family(kind).copy()
-    events = list(
-        train(
-            trained,
-            split,
-            TrainConfig(
-                epochs=9, max_steps=16, tokens_per_step=512, learning_rate=5e-3, evaluations=1
-            ),
-        )
+    config = TrainConfig(
+        epochs=9, max_steps=16, tokens_per_step=512, learning_rate=5e-3, evaluations=1
     )
-    losses = [event.loss for event in events if isinstance(event, Stepped)]
+    losses = losses_of(train(family(kind).copy(), split, config))
     assert sum(losses[-3:]) < sum(losses[:3]) - 0.3
 
 
@@ -107,60 +92,46 @@ def test_the_same_seed_gives_the_same_losses_with_dropout_too(lm, split):
 
 
 def test_another_seed_gives_other_losses(lm, split, short_run):
-    assert (
-        losses_of(train(lm.copy(), split, dataclasses.replace(SHORT, seed=1, max_steps=2)))
-        != losses_of(short_run[1])[:2]
-    )
+    config = dataclasses.replace(SHORT, seed=1, max_steps=2)
+    assert losses_of(train(lm.copy(), split, config)) != losses_of(short_run[1])[:2]
 
 
 def losses_of(events) -> list[float]:
     return [event.loss for event in events if isinstance(event, Stepped)]
 
 
+def exam_of(lm, split) -> Exam:
+    store = tokenize(split.held_out, lm.tokenizer, lm.max_length)
+    return Exam.of(store, EVALUATION_POLICY, lm)
+
+
 def test_the_last_evaluation_repeats_to_the_last_digit(short_run, split):
     trained, events = short_run
-    exam = Exam.of(
-        tokenize(split.held_out, trained.tokenizer, trained.max_length), EXAM_POLICY, trained
-    )
-    again = [evaluate(trained, exam), evaluate(trained, exam)]
-    assert again[0] == again[1]
-    assert (
-        again[0].loss,
-        again[0].perplexity,
-        again[0].top1,
-        again[0].top5,
-        again[0].num_masks,
-    ) == tuple(
-        getattr(events[-1], name) for name in ("loss", "perplexity", "top1", "top5", "num_masks")
-    )
+    exam = exam_of(trained, split)
+    score = evaluate(trained, exam)
+    assert score == evaluate(trained, exam)
+    for name in ("loss", "perplexity", "top1", "top5", "num_masks"):
+        assert getattr(score, name) == getattr(events[-1], name)
 
 
-def test_base_and_tuned_meet_the_same_masks(lm, short_run, split):
-    exams = [
-        Exam.of(tokenize(split.held_out, each.tokenizer, each.max_length), EXAM_POLICY, each)
-        for each in (lm, short_run[0])
-    ]
-    for (pack, batch), (other_pack, other_batch) in zip(
-        exams[0].questions, exams[1].questions, strict=True
-    ):
-        assert (
-            torch.equal(pack.input_ids, other_pack.input_ids)
-            and torch.equal(batch.input_ids, other_batch.input_ids)
-            and torch.equal(batch.labels, other_batch.labels)
-        )
+def test_base_and_tuned_get_the_same_masks(lm, short_run, split):
+    trained, _ = short_run
+    questions = zip(exam_of(lm, split).questions, exam_of(trained, split).questions, strict=True)
+    for (pack, batch), (other_pack, other_batch) in questions:
+        assert torch.equal(pack.input_ids, other_pack.input_ids)
+        assert torch.equal(batch.input_ids, other_batch.input_ids)
+        assert torch.equal(batch.labels, other_batch.labels)
 
 
-def test_the_masks_of_the_exam_do_not_follow_the_run_s_seed(lm, split):
-    first, other = (
-        next(islice(train(lm.copy(), split, dataclasses.replace(SHORT, seed=seed)), 1, None))
-        for seed in (0, 9)
-    )
-    assert (first.loss, first.num_masks) == (other.loss, other.num_masks)
+def test_the_masks_of_the_evaluation_do_not_depend_on_the_run_s_seed(lm, split, short_run):
+    other_seed = train(lm.copy(), split, dataclasses.replace(SHORT, seed=9))
+    first_scores = (short_run[1][1], next(islice(other_seed, 1, None)))
+    assert first_scores[0].loss == first_scores[1].loss
+    assert first_scores[0].num_masks == first_scores[1].num_masks
 
 
 def test_a_score_is_what_its_docstring_says(lm, split):
-    store = tokenize(split.held_out, lm.tokenizer, lm.max_length)
-    exam = Exam.of(store, EXAM_POLICY, lm)
+    exam = exam_of(lm, split)
     score = evaluate(lm, exam)
     rows = [
         (
@@ -171,22 +142,22 @@ def test_a_score_is_what_its_docstring_says(lm, split):
     ]
     logits, right = (torch.cat(column) for column in zip(*rows, strict=True))
     assert score.num_masks == len(right)
-    assert score.loss == pytest.approx(
-        torch.nn.functional.cross_entropy(logits, right).item(), rel=1e-6
-    )
-    assert (
-        score.perplexity == pytest.approx(math.exp(score.loss))
-        and score.interval[0] < score.loss < score.interval[1]
-    )
+    cross_entropy = torch.nn.functional.cross_entropy(logits, right).item()
+    assert score.loss == pytest.approx(cross_entropy, rel=1e-6)
+    assert score.perplexity == pytest.approx(math.exp(score.loss))
     assert score.top1 == pytest.approx((logits.argmax(1) == right).double().mean().item())
     assert score.top5 == pytest.approx(
         (logits.topk(5).indices == right[:, None]).any(1).double().mean().item()
     )
 
 
+def test_a_score_has_no_interval_since_the_blanks_of_a_paragraph_are_not_independent(lm, split):
+    assert not hasattr(evaluate(lm, exam_of(lm, split)), "interval")
+
+
 def test_evaluation_switches_dropout_off_and_puts_the_mode_back(lm, split):
     trained = lm.copy()
-    exam = Exam.of(tokenize(split.held_out, lm.tokenizer, lm.max_length), EXAM_POLICY, lm)
+    exam = exam_of(lm, split)
     trained.model.train()
     assert evaluate(trained, exam) == evaluate(lm, exam)
     assert trained.model.training
@@ -199,28 +170,26 @@ def test_closing_the_generator_leaves_usable_weights(lm, split):
         if isinstance(event, Stepped) and event.step == 2:
             break
     events.close()
-    assert not trained.model.training and all(
-        torch.isfinite(parameter).all() for parameter in trained.model.parameters()
-    )
-    assert any(
-        not torch.equal(ours, theirs)
-        for ours, theirs in zip(trained.model.parameters(), lm.model.parameters(), strict=True)
-    )
+    assert not trained.model.training
+    assert all(torch.isfinite(parameter).all() for parameter in trained.model.parameters())
+    assert not have_equal_weights(trained, lm)
 
 
-def test_not_asking_for_the_next_event_pauses(lm, split):
+def have_equal_weights(first, second) -> bool:
+    pairs = zip(first.model.parameters(), second.model.parameters(), strict=True)
+    return all(torch.equal(ours, theirs) for ours, theirs in pairs)
+
+
+def test_each_step_is_taken_when_its_event_is_asked_for_and_not_before(lm, split):
     trained = lm.copy()
     events = train(trained, split, SHORT)
-    assert [type(event) for event in islice(events, 3)] == [Started, Evaluated, Stepped]
-    weights = [parameter.clone() for parameter in trained.model.parameters()]
-    assert all(
-        torch.equal(ours, theirs)
-        for ours, theirs in zip(weights, trained.model.parameters(), strict=True)
-    )
-    assert next(events).step == 2 and not all(
-        torch.equal(ours, theirs)
-        for ours, theirs in zip(weights, trained.model.parameters(), strict=True)
-    )
+    assert [type(next(events)) for _ in range(2)] == [Started, Evaluated]
+    assert have_equal_weights(trained, lm)
+    assert next(events).step == 1
+    assert not have_equal_weights(trained, lm)
+    after_one_step = trained.copy()
+    assert next(events).step == 2
+    assert not have_equal_weights(trained, after_one_step)
 
 
 @pytest.mark.parametrize(
@@ -237,14 +206,14 @@ def test_a_text_too_small_is_refused(lm, train_text, held_out):
         next(train(lm, Split(train_text, held_out), SHORT))
 
 
-def test_a_text_with_pages_of_unknown_signs_is_trained_all_the_same(lm, split):
+def test_a_text_with_pages_of_unknown_characters_is_trained_all_the_same(lm, split):
     """A step's pack may hold no token that can be chosen; that is no reason to stop."""
     trained = lm.copy()
     mixed = Split((*split.train[:5], *["🌱 " * 60] * 40), split.held_out)
-    events = list(train(trained, mixed, TrainConfig(epochs=1, tokens_per_step=128, evaluations=1)))
-    assert isinstance(events[-1], Evaluated) and all(
-        math.isfinite(loss) for loss in losses_of(events)
-    )
+    config = TrainConfig(epochs=1, tokens_per_step=128, evaluations=1)
+    events = list(train(trained, mixed, config))
+    assert isinstance(events[-1], Evaluated)
+    assert all(math.isfinite(loss) for loss in losses_of(events))
 
 
 def test_a_loss_that_is_no_number_stops_the_training(lm, split):
@@ -257,8 +226,8 @@ def test_a_loss_that_is_no_number_stops_the_training(lm, split):
                     next(trained.model.parameters()).fill_(math.nan)
 
 
-def test_weights_broken_by_the_last_step_are_found_out(lm, split, monkeypatch):
-    """The loss of a step is from before it; the evaluation after it must not pass NaN on as a score."""
+def test_weights_broken_by_the_last_step_are_noticed(lm, split, monkeypatch):
+    """A step's loss is from before it; the evaluation after it must not report NaN as a score."""
     trained, step = lm.copy(), torch.optim.AdamW.step
 
     def break_weights(optimizer, *arguments):
@@ -317,37 +286,30 @@ def test_whole_settings_sent_as_fractions_become_whole():
     assert config.epochs == 2 and type(config.epochs) is int
 
 
-def test_every_setting_has_a_range_or_belongs_to_the_policy():
-    from mlm_gui.core.config import _RANGES
-
-    assert {name for name, *_ in _RANGES} | {"mask_rate", "mask_share", "random_share", "unit"} == {
-        field.name for field in dataclasses.fields(TrainConfig)
-    }
+def test_every_setting_has_a_check_or_belongs_to_the_policy():
+    of_policy = {"mask_rate", "mask_share", "random_share", "unit"}
+    assert CHECKS.keys() | of_policy == {field.name for field in dataclasses.fields(TrainConfig)}
 
 
 def test_the_recipes_are_valid():
     assert {"recommended", "quick"} <= RECIPES.keys() and RECIPES["recommended"] == TrainConfig()
 
 
-def test_the_rate_climbs_then_falls_in_straight_lines():
+def test_the_learning_rate_rises_and_then_falls_in_straight_lines():
     rates = [schedule(step, 100, 0.1) for step in range(1, 101)]
     assert rates[:10] == pytest.approx([step / 10 for step in range(1, 11)])
-    assert all(later < earlier for earlier, later in zip(rates[9:], rates[10:], strict=False))
-    falls = {
-        round(earlier - later, 9) for earlier, later in zip(rates[9:], rates[10:], strict=False)
-    }
-    assert len(falls) == 1 and max(rates) == 1 and 0 < rates[-1] < 0.02
+    differences = {round(later - earlier, 9) for earlier, later in pairwise(rates[9:])}
+    assert len(differences) == 1 and differences.pop() < 0
+    assert max(rates) == 1 and 0 < rates[-1] < 0.02
 
 
 @pytest.mark.parametrize(("total", "warmup"), [(1, 0.0), (1, 1.0), (2, 0.06), (10, 1.0), (3, 0.0)])
-def test_the_rate_stays_between_zero_and_its_peak_for_any_length(total, warmup):
+def test_the_learning_rate_stays_between_zero_and_its_peak_for_any_length(total, warmup):
     assert all(0 < schedule(step, total, warmup) <= 1 for step in range(1, total + 1))
 
 
 def test_norms_and_biases_are_spared_from_weight_decay(lm):
-    from mlm_gui.core.training.loop import _groups
-
-    decayed, spared = _groups(lm.model, 0.1)
+    decayed, spared = parameter_groups(lm.model, 0.1)
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0)
     names = {id(parameter): name for name, parameter in lm.model.named_parameters()}
     assert {names[id(parameter)] for parameter in spared["params"]} == {

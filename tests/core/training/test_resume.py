@@ -1,16 +1,18 @@
-"""A run that goes on from a state is the run that never stopped, to the last digit."""
+"""A resumed run repeats the uninterrupted run to the last digit."""
 
 import dataclasses
+import itertools
 import math
-from itertools import takewhile
 
 import pytest
 import torch
 
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.corpus.corpus import Split
+from mlm_gui.core.training import loop
 from mlm_gui.core.training.events import Evaluated, Resumed, Started, Stepped
-from mlm_gui.core.training.loop import State, Training
+from mlm_gui.core.training.loop import Training
+from mlm_gui.core.training.state import State
 from mlm_gui.errors import UserError
 
 SHORT = TrainConfig(epochs=2, max_steps=7, tokens_per_step=256, evaluations=3, dropout=0.1)
@@ -29,23 +31,21 @@ def whole_run(lm, split):
 
 def kept(state: State) -> State:
     """A copy, as a disk would keep it."""
-    return State(
-        {name: tensor.clone() for name, tensor in state.tensors.items()}, dict(state.numbers)
-    )
+    tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
+    return State(tensors, dict(state.numbers))
 
 
 def without_time(events) -> list:
-    return [
-        dataclasses.replace(
-            event, seconds=0, **({"tokens_per_second": 0} if isinstance(event, Stepped) else {})
-        )
-        for event in events
-    ]
+    timeless = []
+    for event in events:
+        speed = {"tokens_per_second": 0} if isinstance(event, Stepped) else {}
+        timeless.append(dataclasses.replace(event, seconds=0, **speed))
+    return timeless
 
 
 @pytest.mark.parametrize("num_events", [1, 2, 3, 4, 5, 6, 8])
-def test_a_resumed_run_says_what_the_whole_one_said(lm, split, whole_run, num_events):
-    """Broken off before and after the evaluations, in the middle of an epoch and at its end."""
+def test_a_resumed_run_has_the_events_of_the_whole_run(lm, split, whole_run, num_events):
+    """Interrupted before and after the evaluations, in the middle of an epoch and at its end."""
     first = Training(lm.copy(), split, SHORT)
     events = first.events()
     seen = [next(events) for _ in range(num_events)]
@@ -68,7 +68,7 @@ def test_a_resumed_run_says_what_the_whole_one_said(lm, split, whole_run, num_ev
 
 def test_a_state_is_plain_tensors_and_numbers(lm, split):
     training = Training(lm.copy(), split, SHORT)
-    list(takewhile(lambda event: not isinstance(event, Stepped), training.events()))
+    list(itertools.takewhile(lambda event: not isinstance(event, Stepped), training.events()))
     state = training.state()
     assert all(isinstance(number, (int, float)) for number in state.numbers.values())
     places = [(tensor.untyped_storage().data_ptr()) for tensor in state.tensors.values()]
@@ -95,15 +95,13 @@ def test_a_state_of_another_model_is_refused(lm, split, harm):
 
 
 def test_pauses_do_not_count_as_training_time(lm, split, monkeypatch):
-    from mlm_gui.core.training import loop as module
-
-    clock = iter(range(0, 10**9, 1))
-    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    clock = itertools.count()
+    monkeypatch.setattr(loop.time, "monotonic", lambda: float(next(clock)))
     training = Training(lm.copy(), split, dataclasses.replace(SHORT, max_steps=2))
     times = []
     for event in training.events():
         for _ in range(1000):
-            module.time.monotonic()
+            loop.time.monotonic()
         if isinstance(event, Stepped):
             times.append(event.seconds)
     assert times[-1] < 100
@@ -121,20 +119,14 @@ def test_a_stop_ends_the_run_before_another_step(lm, split):
 
 
 def test_a_run_without_progress_ends_early(lm, split, monkeypatch):
-    from mlm_gui.core.training import loop as module
-
-    real = module.evaluate
+    evaluate = loop.evaluate
     losses = iter([5.0, 4.0, 4.5, 4.25, 3.0, 2.0])
     monkeypatch.setattr(
-        module, "evaluate", lambda *exam: dataclasses.replace(real(*exam), loss=next(losses))
+        loop, "evaluate", lambda *exam: dataclasses.replace(evaluate(*exam), loss=next(losses))
     )
     training = Training(lm.copy(), split, dataclasses.replace(SHORT, evaluations=7, patience=2))
     events = list(training.events())
     assert [event.loss for event in events if isinstance(event, Evaluated)] == [5.0, 4.0, 4.5, 4.25]
-    assert (training.reason, training.best_step, training.best_loss, training.step) == (
-        "early",
-        1,
-        4.0,
-        3,
-    )
+    assert (training.reason, training.step) == ("early", 3)
+    assert (training.best_step, training.best_loss) == (1, 4.0)
     assert math.isfinite(training.state().numbers["best_loss"])

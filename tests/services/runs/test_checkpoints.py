@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import torch
 
-from mlm_gui.core.training.loop import State
+from mlm_gui.core.training.state import State
 from mlm_gui.services.runs import checkpoints as module
 from mlm_gui.services.runs.checkpoints import (
     MANIFEST,

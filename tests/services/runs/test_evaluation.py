@@ -106,21 +106,21 @@ def test_an_error_in_the_exam_costs_the_exam_only(run, tiny, monkeypatch):
     def broken(*arguments, **options):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(verdict, "examination", broken)
+    monkeypatch.setattr(verdict, "evaluate_both", broken)
     events = list(finetune(run, lambda name: tiny.copy()))
     assert [type(event) for event in events[-2:]] == [Saved, Finished]
     assert run.state == "finished" and run.has_model and read_exam(run.folder) is None
 
 
 def test_a_stop_during_the_exam_ends_it_and_keeps_the_run(run, tiny, monkeypatch):
-    asked, whole = [], verdict.examination
+    asked, whole = [], verdict.evaluate_both
 
     def watched(*arguments, **options):
         for share in whole(*arguments, **options):
             asked.append(share)
             yield share
 
-    monkeypatch.setattr(verdict, "examination", watched)
+    monkeypatch.setattr(verdict, "evaluate_both", watched)
     events = list(finetune(run, lambda name: tiny.copy(), lambda: bool(asked)))
     assert len(asked) == 1 and not any(isinstance(event, Examined) for event in events)
     assert (events[-1].reason, run.state, run.has_model) == (

@@ -12,7 +12,7 @@ import torch
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.training import events
-from mlm_gui.core.training.loop import COUNTERS
+from mlm_gui.core.training.state import COUNTERS
 from mlm_gui.services.runs.evaluation import read_exam
 from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.job import NAMES_OF_FORMAT_1, Job

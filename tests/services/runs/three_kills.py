@@ -12,13 +12,13 @@ from pathlib import Path
 
 from benchmarks import kills
 from mlm_gui.core.evaluation import report
-from mlm_gui.core.evaluation.report import examination, general_paragraphs
+from mlm_gui.core.evaluation.report import evaluate_both, general_paragraphs
 
 NUM_KILLS = 3
 
 if __name__ == "__main__":
     kills.CONFIG = dataclasses.replace(kills.CONFIG, max_steps=9, evaluations=2)
-    report.examination = functools.partial(examination, seeds=(0,))
+    report.evaluate_both = functools.partial(evaluate_both, seeds=(0,))
     report.general_paragraphs = lambda: general_paragraphs()[:6]
     with tempfile.TemporaryDirectory() as folder:
         figures = kills.measure(Path(folder), NUM_KILLS, random.Random(0))

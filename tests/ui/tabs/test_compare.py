@@ -1,10 +1,9 @@
 """The Compare tab's handlers: what any client may post, and what the person gets."""
 
 import dataclasses
-import math
 
-import gradio as gr
 import pytest
+from short_exams import short_exams
 
 from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.corpus.corpus import Corpus
@@ -14,11 +13,23 @@ from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs.finetune import finetune
 from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
-from mlm_gui.ui.tabs.compare import joint_and_map as closer_look
+from mlm_gui.ui.components.base import answering
+from mlm_gui.ui.components.events import ReadingEnded, WordPicked
+from mlm_gui.ui.door import parsed
+from mlm_gui.ui.formatting import format_factor, format_probability
+from mlm_gui.ui.tabs.compare import (
+    answer,
+    joint,
+    model_lists,
+    own_words,
+    past_questions,
+    shift_map,
+    surprisal,
+    surprisal_values,
+)
 from mlm_gui.ui.tabs.compare import models as pairs
-from mlm_gui.ui.tabs.compare import question as questions
-from mlm_gui.ui.tabs.compare import surprisal as surprise_view
-from mlm_gui.ui.tabs.compare import tab as playground_tab
+from mlm_gui.ui.tabs.compare.question import CompareQuestion, PickerValue, words_of
+from mlm_gui.ui.tabs.compare.surprisal import MapValue, ReadingChoice
 
 ANN, BOB = "a" * 32, "b" * 32
 QUESTION = "Sow the ___ in ___."
@@ -36,15 +47,20 @@ def hosted(tmp_path_factory, corpus):
             owner=ANN,
         )
     )
-    list(finetune(run, studio.models.load))
+    with short_exams():
+        list(finetune(run, studio.models.load))
     yield studio, run
     studio.surprisal_jobs.close()
 
 
-def ask(studio, visitor, base, tuned, sentence=QUESTION, which=None):
-    return playground_tab.ask(
-        studio, visitor, base, tuned, sentence, questions.words_of(sentence), which, 3
-    )
+def asked(visitor, base, tuned, sentence=QUESTION, which=None) -> CompareQuestion:
+    """A question as the page sends it, with three guesses."""
+    words = parsed(PickerValue, words_of(sentence))
+    return CompareQuestion(visitor, base, tuned, sentence, words, which, 3)
+
+
+def ask(studio, *question):
+    return answer.ask(studio, asked(*question))
 
 
 def test_the_base_is_what_the_run_started_from_unless_another_is_chosen(hosted):
@@ -65,29 +81,21 @@ def test_the_base_is_what_the_run_started_from_unless_another_is_chosen(hosted):
 def test_nobody_asks_another_visitor_s_run(hosted, role):
     studio, run = hosted
     models = {"base": "", "tuned": "starter", role: f" run:{run.id} "}
-    for visitor in (BOB, "", None):
+    for visitor in (BOB, ""):
+        question = asked(visitor, models["base"], models["tuned"])
         with pytest.raises(UserError, match="has no model"):
-            ask(studio, visitor, **models)
+            answer.ask(studio, question)
         with pytest.raises(UserError, match="has no model"):
-            closer_look.chosen(
-                studio,
-                visitor,
-                models["base"],
-                models["tuned"],
-                QUESTION,
-                questions.words_of(QUESTION),
-                None,
-            )
+            pairs.chosen_blank(studio, question)
+    choice = ReadingChoice(BOB, models["base"], models["tuned"], "", "Sow the beans.", "base")
     with pytest.raises(UserError):
-        surprise_view.start(
-            studio, BOB, models["base"], models["tuned"], "", "Sow the beans.", "base"
-        )
+        surprisal.start(studio, choice)
 
 
 def test_choices_show_nobody_else_s_runs(hosted):
     studio, run = hosted
-    assert run.id in str(playground_tab.refresh(studio, ANN, "", "", None).tuned.choices)
-    assert run.id not in str(playground_tab.refresh(studio, BOB, run.id, "", f"run:{run.id}"))
+    assert run.id in str(model_lists.refresh(studio, ANN, "", "", None).tuned.choices)
+    assert run.id not in str(model_lists.refresh(studio, BOB, run.id, "", f"run:{run.id}"))
 
 
 @pytest.mark.parametrize(
@@ -103,95 +111,70 @@ def test_a_sentence_of_the_training_text_is_pointed_out(hosted, corpus):
     studio, run = hosted
     learned = run.corpus.split(run.job.held_out, run.job.split_seed).train[3]
     words = learned.split()[:12]
-    told = ask(studio, ANN, "", f"run:{run.id}", " ".join([*words[:4], "___", *words[5:]])).warned[
-        "cautions"
-    ]
-    assert len(told) == 1 and "may be memory" in told[0]
-    assert (
-        ask(
-            studio, ANN, "", f"run:{run.id}", "Whatever is new here was never ___ in any book."
-        ).warned["cautions"]
-        == []
-    )
+    from_the_text = " ".join([*words[:4], "___", *words[5:]])
+    warnings = ask(studio, ANN, "", f"run:{run.id}", from_the_text).warned["cautions"]
+    assert len(warnings) == 1 and "may be memory" in warnings[0]
+    new = "Whatever is new here was never ___ in any book."
+    assert ask(studio, ANN, "", f"run:{run.id}", new).warned["cautions"] == []
 
 
 def test_different_tokenizers_are_pointed_out(hosted, family_folder, tmp_path, monkeypatch):
     studio, _ = hosted
     laptop = Studio.open(tmp_path, dataclasses.replace(HOSTED, hosted=False))
-    answer = ask(laptop, ANN, "starter", str(family_folder("roberta")))
-    assert "different pieces" in answer.warned["cautions"][0]
-    drawn, note = closer_look.draw_shift(
-        laptop, "starter", str(family_folder("roberta")), "Sow the [MASK] now.", 0
-    )
-    assert "whole words that both models know" in note and drawn["fig"]["data"]
+    other = str(family_folder("roberta"))
+    assert "different pieces" in ask(laptop, ANN, "starter", other).warned["cautions"][0]
+    view = shift_map.draw_shift(laptop, asked(ANN, "starter", other, "Sow the ___ now."))
+    assert "whole words that both models know" in view.note and view.picture["fig"]["data"]
 
 
 def test_blanks_filled_together_show_what_each_alone_would_give(hosted):
     studio, run = hosted
-    base, tuned = closer_look.fill_together(
-        studio, "starter", f"run:{run.id}", "He is a [MASK] of [MASK].", 0
-    )
-    assert (
-        len(base["rows"]) == len(tuned["rows"]) == 5
-        and "alone" in base["foot"]
-        and "…" in base["rows"][0]["token"]
-    )
-    assert closer_look.fill_together(studio, "starter", None, "He is [MASK].", 0)[1]["rows"] == []
+    sentence = "He is a ___ of ___."
+    base, tuned = joint.fill_together(studio, asked(ANN, "starter", f"run:{run.id}", sentence))
+    assert len(base["rows"]) == len(tuned["rows"]) == 5
+    assert "alone" in base["foot"] and "…" in base["rows"][0]["token"]
+    assert joint.fill_together(studio, asked(ANN, "starter", None, sentence)).tuned["rows"] == []
 
 
 def test_words_of_one_s_own_are_scored_in_pieces(hosted):
     studio, run = hosted
-    scored = closer_look.score_words(
-        studio,
-        "starter",
-        f"run:{run.id}",
-        "Sow the [MASK] in April.",
-        0,
-        "beans, husbandmen , unsociable",
-    )
-    assert [row[0] for row in scored["rows"]] == [
-        "beans",
-        "husbandmen",
-        "unsociable",
-    ] and " · " in scored["rows"][2][1]
-    assert all(row[4][0] in "×÷" for row in scored["rows"])
-    assert (
-        closer_look.score_words(studio, "starter", None, "Sow the [MASK].", 0, "beans")["rows"][0][
-            3
-        ]
-        == "–"
-    )
+    question = asked(ANN, "starter", f"run:{run.id}", "Sow the ___ in April.")
+    rows = own_words.score_words(studio, question, "beans, husbandmen , unsociable")["rows"]
+    assert [row[0] for row in rows] == ["beans", "husbandmen", "unsociable"]
+    assert " · " in rows[2][1]
+    assert all(row[4][0] in "×÷" for row in rows)
+    alone = asked(ANN, "starter", None, "Sow the ___.")
+    assert own_words.score_words(studio, alone, "beans")["rows"][0][3] == "–"
 
 
-@pytest.mark.parametrize("typed", ["", " , ,", ",".join("abcdefghijk"), "x" * 2000, None, 3])
-def test_odd_lists_of_words_are_refused(hosted, typed):
+@pytest.mark.parametrize("typed", ["", " , ,", ",".join("abcdefghijk"), "x" * 2000, None])
+def test_odd_lists_of_words_are_refused(typed):
     with pytest.raises(UserError):
-        closer_look.score_words(hosted[0], "starter", None, "Sow the [MASK].", 0, typed)
+        own_words.typed_words(typed)
 
 
-@pytest.mark.parametrize(
-    "which", [None, 3, "blank 99", "blank x", "blank ²", math.nan, ["blank 1"]]
-)
-def test_an_odd_choice_of_a_blank_is_one_of_the_blanks(hosted, which):
-    assert closer_look.chosen(
-        hosted[0], ANN, "", None, QUESTION, questions.words_of(QUESTION), which
-    )[3] in (0, 1)
+@pytest.mark.parametrize("which", [None, "blank 99", "blank x", "blank ²", "3"])
+def test_an_odd_choice_of_a_blank_is_the_first_one(which):
+    assert asked(ANN, "", None, QUESTION, which).place == 0
 
 
 def test_the_second_blank_is_the_second_blank(hosted):
     studio, run = hosted
-    *names, question, place = closer_look.chosen(
-        studio, ANN, "", f"run:{run.id}", QUESTION, questions.words_of(QUESTION), "blank 2"
+    models, text, place = pairs.chosen_blank(
+        studio, asked(ANN, "", f"run:{run.id}", QUESTION, "blank 2")
     )
     assert place == 1
-    first, second = (
-        studio.models.shift_map(*names, question, number).shifts[0] for number in (0, 1)
-    )
+    first, second = (studio.models.shift_map(*models, text, number).shifts[0] for number in (0, 1))
     assert first != second
 
 
+def test_a_sentence_without_a_blank_cannot_be_looked_at_closely(hosted):
+    with pytest.raises(UserError, match="nothing to fill"):
+        pairs.chosen_blank(hosted[0], asked(ANN, "", None, "No blank here."))
+
+
 def test_questions_are_remembered_once_and_the_last_first():
-    known: list = []
+    known: tuple = ()
     for sentence in (
         "The ___ is red.",
         "No blank here.",
@@ -199,27 +182,29 @@ def test_questions_are_remembered_once_and_the_last_first():
         "The ___ is red.",
         *[f"Number {number} ___" for number in range(30)],
     ):
-        known, listed = questions.remember(None, known, sentence, None)
-    assert (
-        len(known) == questions.MAX_REMEMBERED
-        and known[0] == "Number 29 ___"
-        and [value for _, value in listed.choices] == known
-    )
-    known, _ = questions.remember(None, ["x ___", 3, None, "x" * 9999], "x ___", None)
-    assert known[0] == "x ___" and len(known) == 2 and max(map(len, known)) <= 5000
-    assert questions.forget(None)[0] == [] and questions.recall(None, {"a": 1}).choices == []
+        past = past_questions.remember(None, known, sentence, PickerValue())
+        known = tuple(past.kept)
+    assert len(known) == past_questions.MAX_REMEMBERED and known[0] == "Number 29 ___"
+    assert [value for _, value in past.listed.choices] == list(known)
+    again = past_questions.remember(None, ("x ___", "x" * 9999), "x ___", PickerValue())
+    assert again.kept[0] == "x ___" and len(again.kept) == 2
+    assert max(map(len, again.kept)) <= 5000
+    assert past_questions.forget(None).kept == []
+
+
+@pytest.mark.parametrize("odd", [None, {"a": 1}, "x ___", ["x ___", 3], [None]])
+def test_damaged_questions_in_a_browser_are_none(odd):
+    assert parsed(past_questions.Kept, odd) == ()
 
 
 def test_a_text_is_read_word_by_word_in_the_background(hosted, lm):
     studio, run = hosted
     text = "Sow the beans in April.\n\nUnsociable husbandmen shell them in autumn."
-    value, *_ = surprise_view.start(studio, ANN, "", f"run:{run.id}", "", text, "tuned")
+    choice = ReadingChoice(ANN, "", f"run:{run.id}", "", text, "tuned")
+    value = surprisal.start(studio, choice).words
     surprisal_job = studio.surprisal_jobs.find(value["reading"], ANN)
-    assert (
-        value["show"] == "tuned"
-        and surprisal_job.over.wait(PATIENCE)
-        and surprisal_job.state == "done"
-    )
+    assert value["show"] == "tuned"
+    assert surprisal_job.over.wait(PATIENCE) and surprisal_job.state == "done"
     expected = [
         surprise for paragraph in text.split("\n\n") for surprise in surprises(lm, paragraph)
     ]
@@ -227,21 +212,31 @@ def test_a_text_is_read_word_by_word_in_the_background(hosted, lm):
         [surprise.nats for surprise in expected], abs=1e-4
     )
     assert any(abs(word.change) > 1e-3 for word in surprisal_job.words)
-    poll = surprise_view.poller(studio)
-    answer = poll({"reading": surprisal_job.id, "visitor": ANN, "cursor": 0})
-    assert (
-        answer["final"]
-        and [word[0] for word in answer["words"]] == [surprise.word for surprise in expected]
-        and answer["words"][6][3]
-    )
-    changes = [abs(tuned - base) for _, _, base, tuned in answer["moved"]]
+    check_poll(studio, surprisal_job, [surprise.word for surprise in expected])
+    rows = surprisal_values.rows_of(surprisal_job)
+    assert rows[1][:3] == [1, 1, "Sow"] and len(rows) == len(expected) + 1
+    ended = ReadingEnded(reading=surprisal_job.id)
+    assert "surprise.csv" in str(surprisal.over(studio, ANN, ended).download.value)
+    assert not surprisal.over(studio, BOB, ended).download.value
+    picked = surprisal.pick(studio, ANN, WordPicked(surprisal_job.id, 2))
+    assert "beans" in picked.base["title"] and len(picked.tuned["rows"]) == 5
+    for visitor, index in ((ANN, 10**9), (ANN, -1), (BOB, 2)):
+        event = WordPicked(surprisal_job.id, index)
+        assert surprisal.pick(studio, visitor, event).base["rows"] == []
+
+
+def check_poll(studio, surprisal_job, words):
+    """The map gets each word once, its owner alone, and the most changed first."""
+    poll = answering(surprisal_values.poller(studio))
+    asked_first = {"reading": surprisal_job.id, "visitor": ANN, "cursor": 0}
+    first = poll(asked_first)
+    assert first["final"] and [word[0] for word in first["words"]] == words
+    assert first["words"][6][3], "the second paragraph starts there"
+    changes = [abs(tuned - base) for _, _, base, tuned in first["moved"]]
     assert changes == sorted(changes, reverse=True)
-    assert (
-        poll({"reading": surprisal_job.id, "visitor": ANN, "cursor": answer["cursor"]})["words"]
-        == []
-    )
+    assert poll({**asked_first, "cursor": first["cursor"]})["words"] == []
     for stranger in (
-        {"reading": surprisal_job.id, "visitor": BOB},
+        {**asked_first, "visitor": BOB},
         {"reading": surprisal_job.id},
         {"reading": ["x"], "visitor": ANN},
         None,
@@ -249,30 +244,15 @@ def test_a_text_is_read_word_by_word_in_the_background(hosted, lm):
         {"reading": {}},
     ):
         assert poll(stranger) is None
-    rows = surprise_view.rows_of(surprisal_job)
-    assert rows[1][:3] == [1, 1, "Sow"] and len(rows) == len(expected) + 1
-    read, cancel, download = surprise_view.over(
-        studio, ANN, gr.EventData(None, {"reading": surprisal_job.id})
-    )
-    assert (
-        download.value
-        and "surprise.csv" in str(download.value)
-        and not surprise_view.over(studio, BOB, gr.EventData(None, {"reading": surprisal_job.id}))[
-            2
-        ].value
-    )
-    picked = surprise_view.pick(
-        studio, ANN, gr.EventData(None, {"reading": surprisal_job.id, "index": 2})
-    )
-    assert "beans" in picked[0]["title"] and len(picked[1]["rows"]) == 5
-    for odd in (
-        {"reading": surprisal_job.id, "index": 10**9},
-        {"reading": surprisal_job.id, "index": "2"},
-        {"reading": surprisal_job.id, "index": True},
-        None,
-        [],
-    ):
-        assert surprise_view.pick(studio, ANN, gr.EventData(None, odd))[0]["rows"] == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [None, [], {}, {"index": 1}, {"reading": "x", "index": 1}, {"reading": "", "index": True}],
+)
+def test_a_click_on_something_else_than_a_word_is_refused(odd):
+    with pytest.raises(UserError):
+        parsed(WordPicked, odd)
 
 
 def test_a_reading_can_be_cancelled_and_keeps_what_it_read(hosted, corpus):
@@ -284,15 +264,14 @@ def test_a_reading_can_be_cancelled_and_keeps_what_it_read(hosted, corpus):
         surprisal_job.over.wait(0.01)
     with pytest.raises(UserError, match="under way"):
         studio.surprisal_jobs.read(Corpus.from_text("Sow the beans."), "starter", "starter", BOB)
-    surprise_view.stop(studio, ANN, {"reading": surprisal_job.id})
+    shown = MapValue(reading=surprisal_job.id)
+    surprisal.stop(studio, ANN, shown)
     assert not surprisal_job.cancelled.is_set()
-    surprise_view.stop(studio, BOB, {"reading": surprisal_job.id})
-    assert (
-        surprisal_job.over.wait(PATIENCE)
-        and surprisal_job.state == "cancelled"
-        and 0 < len(surprisal_job.words) < surprisal_job.num_words
-    )
-    assert "cancelled" in surprise_view.note_of(surprisal_job, len(surprisal_job.words))
+    surprisal.stop(studio, BOB, shown)
+    assert surprisal_job.over.wait(PATIENCE) and surprisal_job.state == "cancelled"
+    assert 0 < len(surprisal_job.words) < surprisal_job.num_words
+    note = surprisal_values.note_of(surprisal_job, len(surprisal_job.words))
+    assert "cancelled" in note
 
 
 def test_a_text_too_long_to_read_is_refused(hosted):
@@ -307,15 +286,11 @@ def test_a_word_s_surroundings_keep_their_own_blanks_apart():
 
     paragraph = f"{'long ago ' * 100}they wrote [MASK] and ___ beside the beans{' and more' * 100}"
     word = Surprise("beans", paragraph.index("beans"), ("beans",), 1.0)
-    asked = surprise_view.question_at(
+    question = surprisal_values.question_at(
         SurprisalJob("a", "b", paragraphs=(paragraph,)), ReadWord(0, word, word)
     )
-    assert (
-        asked.count("[MASK]") == 1
-        and "beside the [MASK] and more" in asked
-        and "…" in asked
-        and len(asked) < 900
-    )
+    assert question.count("[MASK]") == 1 and "beside the [MASK] and more" in question
+    assert "…" in question and len(question) < 900
 
 
 def test_labels_of_the_vocabulary_map_cover_neither_each_other_nor_its_edges():
@@ -328,8 +303,20 @@ def test_labels_of_the_vocabulary_map_cover_neither_each_other_nor_its_edges():
         (0.51, 0.51),
         (0.5, 0.49),
     ]
-    sides = closer_look.label_sides(crowd, ["word"] * len(crowd))
+    sides = shift_map.label_sides(crowd, ["word"] * len(crowd))
     assert sides[0] == "top center" and sides[3] == "middle left" and sides[4] == "middle right"
     assert (
         sides[1] not in ("", "top center") and "" in sides
     )  # the first ones find another side; where none is free the point stays unnamed
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"), [(0.123, "12.3%"), (0.0045, "0.45%"), (3.1e-6, "3.1e-06")]
+)
+def test_a_probability_has_the_digits_it_can_carry(probability, said):
+    assert format_probability(probability) == said
+
+
+@pytest.mark.parametrize(("ratio", "said"), [(3.2, "×3.2"), (1 / 1.4, "÷1.4"), (0.05, "÷20")])
+def test_a_change_is_a_factor(ratio, said):
+    assert format_factor(ratio) == said

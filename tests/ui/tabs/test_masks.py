@@ -1,5 +1,6 @@
 """The masks tab's handlers, posted to by anybody with anything."""
 
+import dataclasses
 import json
 import math
 
@@ -13,37 +14,44 @@ from mlm_gui.errors import UserError
 from mlm_gui.services.limits import HOSTED
 from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.studio import Studio
-from mlm_gui.ui.tabs.masks import tab as masking_tab
-from mlm_gui.ui.tabs.masks.form import BATCH, PARTS, TEXT
-from mlm_gui.ui.tabs.masks.view import Asked, MaskingView, checksum_of, places_of
+from mlm_gui.ui.components.events import PiecesClicked
+from mlm_gui.ui.door import parsed
+from mlm_gui.ui.tabs.masks import batches, draws
+from mlm_gui.ui.tabs.masks.form import PARTS
+from mlm_gui.ui.tabs.masks.question import BATCH, TEXT, MaskingQuestion
 
-ASKED = Asked(
-    "",
-    "",
-    "",
-    TEXT,
-    "Sort the packets by kind first",
-    "Recommended",
-    15,
-    80,
-    10,
-    "token",
-    0,
-    1,
-    "once",
-    "starter",
-    False,
-    None,
-    "",
-    1,
-    1,
-    True,
-    1,
-)
+SENT = {
+    "visitor": "",
+    "text_id": "",
+    "run_id": "",
+    "source": TEXT,
+    "text": "Sort the packets by kind first",
+    "rule": "Recommended",
+    "rate": 15,
+    "mask_share": 80,
+    "random_share": 10,
+    "unit": "token",
+    "seed": 0,
+    "epoch": 1,
+    "drawn": "once",
+    "model": "starter",
+    "with_ids": False,
+    "part": None,
+    "marks": "",
+    "step": 1,
+    "sequence": 1,
+    "follows": True,
+    "upcoming": 1,
+}
+"""What a page sends."""
 
 
-def clicked(studio, asked, sent):
-    return masking_tab.pick(studio, gr.EventData(None, sent), *asked)
+def question_of(**other) -> MaskingQuestion:
+    return parsed(MaskingQuestion, {**SENT, **other})
+
+
+def clicked(studio, question, *indexes, turn=None):
+    return draws.pick(studio, question, PiecesClicked(indexes, turn))
 
 
 @pytest.mark.parametrize(
@@ -71,156 +79,183 @@ def clicked(studio, asked, sent):
 @pytest.mark.parametrize("part", [None, *PARTS])
 def test_odd_values_are_refused_in_three_sentences(studio, wrong, part):
     with pytest.raises(UserError):
-        masking_tab.draw(studio, *ASKED._replace(part=part, **wrong))
+        draws.draw(studio, question_of(part=part, **wrong))
 
 
-@pytest.mark.parametrize(
-    "marks", [None, 7, "x", "|", "+1+2", [1], {"a": 1}, "00000000|+1", "-" * 10**5]
-)
-@pytest.mark.parametrize("part", ["nonsense", 3, [], None])
+@pytest.mark.parametrize("marks", ["x", "|", "+1+2", "00000000|+1", "-" * 10**5])
+@pytest.mark.parametrize("part", ["nonsense", None])
 def test_forged_marks_and_parts_count_for_nothing(studio, marks, part):
-    expected = masking_tab.draw(studio, *ASKED)
-    found = masking_tab.draw(studio, *ASKED._replace(marks=marks, part=part))
+    expected = draws.draw(studio, question_of())
+    found = draws.draw(studio, question_of(marks=marks, part=part))
     assert (found.tokens, found.numbers) == (expected.tokens, expected.numbers)
+
+
+@pytest.mark.parametrize("index", [-1, 0, 10**9])
+@pytest.mark.parametrize("unit", ["token", "word"])
+def test_a_click_on_a_piece_that_cannot_be_chosen_changes_nothing(studio, index, unit):
+    question = question_of(unit=unit)
+    assert clicked(studio, question, index).tokens == draws.draw(studio, question).tokens
 
 
 @pytest.mark.parametrize(
     "sent",
-    [
-        None,
-        3,
-        "x",
-        [],
-        {},
-        {"indexes": "1"},
-        {"indexes": [-1, 10**9, True, 1.5, "1", [1], None, 0]},
-        {"index": 1},
-    ],
+    [None, 3, "x", [], {}, {"indexes": "1"}, {"indexes": [True]}, {"indexes": [1.5]}, {"index": 1}],
 )
-@pytest.mark.parametrize("unit", ["token", "word"])
-def test_a_click_on_a_piece_that_cannot_be_chosen_changes_nothing(studio, sent, unit):
-    asked = ASKED._replace(unit=unit)
-    assert clicked(studio, asked, sent).tokens == masking_tab.draw(studio, *asked).tokens
+def test_a_click_on_something_else_than_pieces_is_refused(sent):
+    with pytest.raises(UserError):
+        parsed(PiecesClicked, sent)
 
 
 def test_with_whole_words_a_click_marks_all_pieces_of_the_word(studio):
-    asked = ASKED._replace(text="Cotyledonary beans", unit="word")
-    view = clicked(studio, asked, {"indexes": [2]})
-    force, _ = places_of(asked._replace(marks=view.marks))
+    question = question_of(text="Cotyledonary beans", unit="word")
+    marks = clicked(studio, question, 2).marks
+    force, _ = dataclasses.replace(question, marks=marks).marked()
     assert len(force) > 1 and force == set(range(1, 1 + len(force)))
-    assert places_of(asked._replace(marks=view.marks, text="another text")) == (set(), set())
-    assert view.marks.startswith(checksum_of(asked))
+    other = dataclasses.replace(question, marks=marks, text="another text")
+    assert other.marked() == (set(), set())
+    assert marks.startswith(question.checksum)
+
+
+def test_an_emptied_number_box_is_refused_only_where_its_number_is_needed(studio, corpus):
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus, model="starter", config=TrainConfig(epochs=1), held_out=0.1, split_seed=0
+        )
+    )
+    with pytest.raises(UserError, match="The seed is missing"):
+        draws.draw(studio, question_of(seed=None))
+    batch = question_of(source=BATCH, run_id=run.id, seed=None)
+    assert "batch 1 of" in draws.draw(studio, batch).tokens["heading"]
 
 
 def test_a_batch_is_shown_only_to_those_who_may_see_the_run(tmp_path, corpus):
     studio = Studio.open(tmp_path, HOSTED)
     run = studio.runs.create(
-        RunRequest(corpus=corpus, config=TrainConfig(epochs=1), owner="a" * 32)
-    )
-    asked = ASKED._replace(source=BATCH, run_id=run.id, visitor="a" * 32, part="Code")
-    assert "batch 1 of" in masking_tab.draw(studio, *asked).tokens["heading"]
-    assert str(tmp_path) not in str(masking_tab.draw(studio, *asked).code)
-    for stranger in ("b" * 32, "", None, 7):
-        assert (
-            "no run to look at"
-            in masking_tab.draw(studio, *asked._replace(visitor=stranger)).tokens["hint"]
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=TrainConfig(epochs=1),
+            held_out=0.1,
+            split_seed=0,
+            owner="a" * 32,
         )
+    )
+    asked = {"source": BATCH, "run_id": run.id, "visitor": "a" * 32, "part": "Code"}
+    view = draws.draw(studio, question_of(**asked))
+    assert "batch 1 of" in view.tokens["heading"]
+    assert str(tmp_path) not in str(view.parts.code)
+    for stranger in ("b" * 32, ""):
+        theirs = draws.draw(studio, question_of(**{**asked, "visitor": stranger}))
+        assert "no run to look at" in theirs.tokens["hint"]
     for wrong in (
         {"step": 0},
         {"step": math.nan},
         {"step": 10**9},
+        {"step": None},
         {"sequence": 0},
         {"sequence": "1"},
     ):
         with pytest.raises(UserError):
-            masking_tab.draw(studio, *asked._replace(**wrong))
+            draws.draw(studio, question_of(**{**asked, **wrong}))
 
 
 def test_a_run_as_taught_is_shown_with_its_padding_a_label_everywhere_and_why(studio, corpus):
-    run = studio.runs.create(RunRequest(corpus=corpus, config=RECIPES["tutorial"]))
-    view = masking_tab.draw(studio, *ASKED._replace(source=BATCH, run_id=run.id, part="Code"))
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus, model="starter", config=RECIPES["tutorial"], held_out=0.1, split_seed=0
+        )
+    )
+    view = draws.draw(studio, question_of(source=BATCH, run_id=run.id, part="Code"))
     *tokens, padding = json.loads(view.tokens["tokens"])
-    assert padding["text"] == f"+ {512 - len(tokens)} padding" and all(
-        token["label"] == token["id"] for token in tokens
-    )
-    assert (
-        "the loss counts every label" in view.tokens["hint"]
-        and "labels = ids.clone()" in view.code["value"]
-    )
+    assert padding["text"] == f"+ {512 - len(tokens)} padding"
+    assert all(token["label"] == token["id"] for token in tokens)
+    assert "the loss counts every label" in view.tokens["hint"]
+    assert "labels = ids.clone()" in view.parts.code["value"]
 
 
 def test_a_text_counted_in_part_says_so_and_one_paragraph_has_no_spread(studio):
-    text_id = studio.texts.add(
-        Corpus.from_text("\n\n".join(f"Beans and peas in row {number}." for number in range(2_001)))
-    )
-    asked = ASKED._replace(text_id=text_id)
-    assert (
-        "its first 2,000 paragraphs"
-        in masking_tab.draw(studio, *asked._replace(part="Loss budget")).budget["value"]["note"]
-    )
-    assert (
-        "its first 2,000 paragraphs"
-        in masking_tab.draw(studio, *asked._replace(part="Counts")).spread["value"]["note"]
-    )
-    assert (
-        "first"
-        not in masking_tab.draw(studio, *ASKED._replace(part="Loss budget")).budget["value"]["note"]
-    )
-    assert masking_tab.draw(studio, *ASKED._replace(part="Counts")).spread["value"]["fig"] is None
+    rows = (f"Beans and peas in row {number}." for number in range(2_001))
+    text_id = studio.texts.add(Corpus.from_text("\n\n".join(rows)))
+
+    def part_of(name, **other):
+        return draws.draw(studio, question_of(part=name, **other)).parts
+
+    in_part = "its first 2,000 paragraphs"
+    assert in_part in part_of("Loss budget", text_id=text_id).budget["value"]["note"]
+    assert in_part in part_of("Counts", text_id=text_id).spread["value"]["note"]
+    assert "first" not in part_of("Loss budget").budget["value"]["note"]
+    assert part_of("Counts").spread["value"]["fig"] is None
 
 
 def test_quick_clicks_count_each_and_carry_the_number_of_their_turn(studio):
-    view = clicked(studio, ASKED, {"indexes": [1, 2, 2], "turn": 7})
-    force, forbid = places_of(ASKED._replace(marks=view.marks))
-    assert (force, forbid, view.tokens["turn"]) == ({1}, {2}, 7)
-    assert "turn" not in masking_tab.draw(studio, *ASKED).tokens
+    view = clicked(studio, question_of(), 1, 2, 2, turn=7)
+    assert question_of(marks=view.marks).marked() == ({1}, {2})
+    assert view.tokens["turn"] == 7
+    assert "turn" not in draws.draw(studio, question_of()).tokens
 
 
-def test_a_batch_that_is_followed_moves_on_with_its_run_and_one_that_is_not_is_told_when_it_is_done(
-    studio, corpus
-):
+@pytest.fixture
+def followed(studio, corpus):
+    """A run, and a function that follows it."""
     run = studio.runs.create(
-        RunRequest(corpus=corpus, config=TrainConfig(epochs=1, tokens_per_step=256))
+        RunRequest(
+            corpus=corpus,
+            model="starter",
+            config=TrainConfig(epochs=1, tokens_per_step=256),
+            held_out=0.1,
+            split_seed=0,
+        )
     )
-    asked = ASKED._replace(run_id=run.id, source=BATCH)
+
+    def follow(**other):
+        asked = {"run_id": run.id, "source": BATCH, **other}
+        return batches.follow(studio, question_of(**asked))
+
+    return run, follow
+
+
+def take_steps(run, *steps):
+    for step in steps:
+        run.append(Stepped(step, 0.1, 5.0, 1e-3, 9.0, float(step)))
+
+
+def test_a_batch_that_is_followed_moves_on_with_its_run(followed):
+    run, follow = followed
     with run.queue_lock:
-        clock, upcoming, step, *view = masking_tab.follow(studio, *asked)
-        assert clock.active and upcoming == 1 and step == view[-1] == gr.skip(), (
-            "nothing happened: nothing is drawn"
-        )
-        for done in (1, 2, 3):
-            run.append(Stepped(done, 0.1, 5.0, 1e-3, 9.0, float(done)))
-        clock, upcoming, step, sequence, *view = masking_tab.follow(
-            studio, *asked._replace(sequence=2)
-        )
-        assert (upcoming, step, sequence) == (4, 4, 1) and "batch 4 of" in MaskingView(
-            *view
-        ).tokens["heading"]
-        _, upcoming, step, _, *view = masking_tab.follow(
-            studio, *asked._replace(follows=False, step=2)
-        )
-        assert (upcoming, step) == (4, 2) and ", done" in MaskingView(*view).tokens["heading"]
-        assert (
-            masking_tab.follow(studio, *asked._replace(follows=False, step=2, upcoming=4))[2]
-            == gr.skip()
-        )
+        before = follow()
+        assert before.clock.active and before.upcoming == 1
+        assert before.step == before.view == gr.skip(), "nothing happened: nothing is drawn"
+        take_steps(run, 1, 2, 3)
+        after = follow(sequence=2)
+    assert (after.upcoming, after.step, after.sequence) == (4, 4, 1)
+    assert "batch 4 of" in after.view.tokens["heading"]
     run.append(Finished(3, "stopped", 1.0))
-    assert not masking_tab.follow(studio, *asked)[0].active, "a run at rest is not asked for again"
-    for source, run_id in ((TEXT, run.id), (BATCH, ""), (BATCH, ["x"])):
-        assert not masking_tab.follow(studio, *asked._replace(source=source, run_id=run_id))[
-            0
-        ].active
+    assert not follow().clock.active, "a run at rest is not asked for again"
+    for other in ({"source": TEXT}, {"run_id": ""}):
+        assert not follow(**other).clock.active
+
+
+def test_a_batch_that_is_not_followed_is_drawn_anew_only_when_it_is_done(followed):
+    run, follow = followed
+    with run.queue_lock:
+        take_steps(run, 1, 2, 3)
+        news = follow(follows=False, step=2)
+        assert (news.upcoming, news.step) == (4, 2)
+        assert ", done" in news.view.tokens["heading"]
+        assert follow(follows=False, step=2, upcoming=4).step == gr.skip()
 
 
 def test_a_batch_offers_no_choice_and_without_a_run_nothing_is_offered_to_be_looked_at(
     studio, corpus
 ):
-    run = studio.runs.create(RunRequest(corpus=corpus, config=TrainConfig(epochs=1)))
-    assert masking_tab.draw(studio, *ASKED._replace(run_id=run.id, source=BATCH)).tokens["fixed"]
-    assert not masking_tab.draw(studio, *ASKED).tokens["fixed"]
-    for run_id, source, shown in ((run.id, BATCH, True), ("", TEXT, True), ("", BATCH, False)):
-        of_text, of_batch, *_, closer, with_ids, part, _, _, _, _, _ = masking_tab.look_at(
-            studio, "", run_id, source
+    run = studio.runs.create(
+        RunRequest(
+            corpus=corpus, model="starter", config=TrainConfig(epochs=1), held_out=0.1, split_seed=0
         )
-        assert closer["visible"] is with_ids["visible"] is shown
-        assert part == gr.skip() if shown else part.value is None
+    )
+    assert draws.draw(studio, question_of(run_id=run.id, source=BATCH)).tokens["fixed"]
+    assert not draws.draw(studio, question_of()).tokens["fixed"]
+    for run_id, source, shown in ((run.id, BATCH, True), ("", TEXT, True), ("", BATCH, False)):
+        view = batches.look_at(studio, "", run_id, source)
+        assert view.closer["visible"] is view.with_ids["visible"] is shown
+        assert view.part == gr.skip() if shown else view.part.value is None

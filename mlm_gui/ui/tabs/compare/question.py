@@ -1,57 +1,120 @@
-"""A question to both models: a sentence, which of its words are hidden, and the questions asked before."""
+"""A question to both models: a sentence, which of its words are hidden, and how it is asked."""
 
+from __future__ import annotations
+
+import json
 import re
-
-import gradio as gr
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any
 
 from mlm_gui.core.inference.blanks import BLANK, MAX_CHARACTERS
 from mlm_gui.errors import UserError
-from mlm_gui.services.studio import Studio
+from mlm_gui.ui.door import Between, VisitorId
 
 FIRST_SENTENCE = "Nothing is evil which is according to ___."
 BLANK_MARK = "[MASK]"
 """How a hidden word is asked for: unlike ___, two side by side stay two."""
+SHOWN_BLANK = "____"
 _LETTERS = r"(?:[^\W_]|(?<!_)_(?!_))+"
 WORD = re.compile(rf"{BLANK.pattern}|{_LETTERS}(?:['’-]{_LETTERS})*|[^\w\s]", re.IGNORECASE)
 MAX_WORDS = 400
-MAX_REMEMBERED = 20
-"""Questions that a browser keeps."""
+MAX_GUESSES = 20
 
 
-def words_of(sentence: str, blanks: list[bool] | None = None) -> dict:
-    """The words and signs of a sentence for the blanker; a written blank (___ or [MASK]) starts as one."""
-    found = WORD.findall(sentence[:MAX_CHARACTERS]) if isinstance(sentence, str) else []
-    blanks = blanks if blanks is not None else [bool(BLANK.fullmatch(word)) for word in found]
+@dataclass(frozen=True)
+class PickedWord:
+    """A word or sign of the sentence."""
+
+    text: str
+    blank: bool
+    """True for a hidden one."""
+
+
+@dataclass(frozen=True)
+class PickerValue:
+    """The value of the blank picker."""
+
+    words: tuple[PickedWord, ...] = ()
+
+
+@dataclass(frozen=True)
+class CompareQuestion:
+    """What the Compare tab asks; one field for each widget."""
+
+    visitor: VisitorId
+    base: str | None
+    tuned: str | None
+    sentence: str
+    words: PickerValue
+    which: str | None
+    """The chosen blank as the page calls it, see `blank_names`."""
+    top: Annotated[int, Between("The number of guesses", 1, MAX_GUESSES)]
+    """Guesses shown."""
+
+    @cached_property
+    def blanks(self) -> list[bool]:
+        """Which words are hidden."""
+        return blanks_of(self.sentence, self.words)
+
+    @property
+    def num_blanks(self) -> int:
+        return sum(self.blanks)
+
+    @property
+    def place(self) -> int:
+        """Of the chosen blank, the first one 0."""
+        names = blank_names(self.num_blanks)
+        return names.index(self.which) if self.which in names else 0
+
+    @property
+    def masked_text(self) -> str:
+        """The sentence with [MASK] for every blank. Raises UserError for one that is too long."""
+        return masked_text(self.sentence, self.blanks)
+
+    @property
+    def tag(self) -> str:
+        """Tells this question from another one; the answer carries it."""
+        asked = [self.base, self.tuned, self.masked_text, self.num_blanks, self.place, self.top]
+        return json.dumps(asked)
+
+
+def words_of(sentence: str, blanks: Sequence[bool] | None = None) -> dict[str, Any]:
+    """The words and signs of a sentence as the blank picker takes them.
+
+    A written blank (___ or [MASK]) starts as one, unless `blanks` says otherwise.
+    """
+    found = WORD.findall(sentence[:MAX_CHARACTERS])[:MAX_WORDS]
+    if blanks is None:
+        blanks = [bool(BLANK.fullmatch(word)) for word in found]
     return {
         "words": [
-            {"text": "____" if BLANK.fullmatch(word) else word, "blank": blank}
-            for word, blank in zip(found[:MAX_WORDS], blanks, strict=False)
+            {"text": SHOWN_BLANK if BLANK.fullmatch(word) else word, "blank": blank}
+            for word, blank in zip(found, blanks, strict=False)
         ]
     }
 
 
-def blanks_of(sentence: str, words: object) -> list[bool]:
-    """Which words of `sentence` are blanks, by what the browser says; what does not fit the sentence is not believed."""
+def blanks_of(sentence: str, words: PickerValue) -> list[bool]:
+    """Which words of the sentence are hidden; words that do not fit it are not believed."""
     expected = words_of(sentence)["words"]
-    given = words.get("words") if isinstance(words, dict) else None
-    if not isinstance(given, list) or len(given) != len(expected):
+    if len(words.words) != len(expected):
         return [word["blank"] for word in expected]
-    return [bool(word.get("blank")) if isinstance(word, dict) else False for word in given]
+    return [word.blank for word in words.words]
 
 
-def are_words_of(sentence: str, words: object) -> bool:
-    """Whether what the browser shows are the words of this sentence, whichever of them are hidden."""
-    given = words.get("words") if isinstance(words, dict) else None
-    shown = (
-        [word.get("text") if isinstance(word, dict) else None for word in given]
-        if isinstance(given, list)
-        else []
-    )
-    return shown == [word["text"] for word in words_of(sentence)["words"]]
+def are_words_of(sentence: str, words: PickerValue) -> bool:
+    """True when the page shows the words of this sentence, whichever of them are hidden."""
+    expected = [word["text"] for word in words_of(sentence)["words"]]
+    return [word.text for word in words.words] == expected
 
 
-def question_of(sentence: str, blanks: list[bool]) -> str:
-    """The sentence with [MASK] for every blank. Raises UserError when it is too long to be shown word by word."""
+def masked_text(sentence: str, blanks: Sequence[bool]) -> str:
+    """The sentence with [MASK] for every blank.
+
+    Raises UserError when it is too long to be shown word by word.
+    """
     found = list(WORD.finditer(sentence[: MAX_CHARACTERS + 1]))
     if len(sentence) > MAX_CHARACTERS or len(found) > MAX_WORDS:
         raise UserError(
@@ -60,52 +123,19 @@ def question_of(sentence: str, blanks: list[bool]) -> str:
             "Shorten it.",
         )
     parts, end = [], 0
-    for word, blank in zip(found, blanks, strict=True):
-        written = BLANK.fullmatch(word.group())
-        parts += [
-            sentence[end : word.start()],
-            BLANK_MARK if blank else "" if written else word.group(),
-        ]
+    for word, is_blank in zip(found, blanks, strict=True):
+        parts.append(sentence[end : word.start()])
+        if is_blank:
+            parts.append(BLANK_MARK)
+        elif not BLANK.fullmatch(word.group()):
+            parts.append(word.group())
         end = word.end()
     return "".join([*parts, sentence[end:]])
 
 
 def blank_names(count: int) -> list[str]:
-    """The blanks as the page calls them. A server that was started again knows them all, so that a page that stayed open is not refused."""
+    """The blanks as the page calls them.
+
+    A restarted server knows all of these names, so that a page that stayed open is not refused.
+    """
     return [f"blank {number}" for number in range(1, count + 1)]
-
-
-def remember(
-    studio: Studio, questions: object, sentence: str, words: object
-) -> tuple[list[str], gr.Dropdown]:
-    """Puts the question first among those asked before; each stands there once, with ___ for its blanks."""
-    asked = (
-        question_of(sentence, blanks_of(sentence, words)).replace(BLANK_MARK, "___")
-        if isinstance(sentence, str)
-        else ""
-    )
-    known = _kept(questions)
-    if "___" in asked:
-        known = [asked, *(question for question in known if question != asked)][:MAX_REMEMBERED]
-    return known, gr.Dropdown(choices=known)
-
-
-def recall(studio: Studio, questions: object) -> gr.Dropdown:
-    """The list of questions asked before, as this browser kept it."""
-    return gr.Dropdown(choices=_kept(questions))
-
-
-def forget(studio: Studio) -> tuple[list[str], gr.Dropdown]:
-    """No question was ever asked."""
-    return [], gr.Dropdown(choices=[], value=None)
-
-
-def _kept(questions: object) -> list[str]:
-    """The questions in what a browser sent, whatever that is."""
-    return (
-        [question[:MAX_CHARACTERS] for question in questions if isinstance(question, str)][
-            :MAX_REMEMBERED
-        ]
-        if isinstance(questions, list)
-        else []
-    )

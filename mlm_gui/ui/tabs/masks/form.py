@@ -1,4 +1,8 @@
-"""The widgets of the masks tab: what to look at, how to draw, and which part to look at more closely."""
+"""The widgets of the masks tab: what to look at, how to draw, and which part to look at closely."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
 
 import gradio as gr
 
@@ -7,34 +11,77 @@ from mlm_gui.services.studio import Studio
 from mlm_gui.ui.components.chart import chart
 from mlm_gui.ui.components.display import budget, draw_table, intervals
 from mlm_gui.ui.components.interactive import stepper
-from mlm_gui.ui.tabs.train.settings import UNIT_NAMES
-from mlm_gui.ui.tabs.train.tab import model_choices
+from mlm_gui.ui.model_choice import model_choices
+from mlm_gui.ui.tabs.masks.question import EACH_PASS, MAX_PASSES, ONCE, RECOMMENDED, TUTORIAL
+from mlm_gui.ui.tabs.train.settings import MASK_RATE_LABEL, UNIT_NAMES
+from mlm_gui.ui.wiring import Slot
 
-EXAMPLE = "Begin the morning by saying to thyself, I shall meet with the busybody, the ungrateful, arrogant, deceitful, envious, unsocial."
-TEXT, BATCH = "a text", "the next batch of the run"
-"""What can be looked at."""
-TUTORIAL = "Tutorial"
-"""The rule as the tutorial has it: its labels and its padding are shown too."""
-RULES = {
-    "Recommended": (15, 80, 10, "token", "anew each pass"),
-    TUTORIAL: (15, 100, 0, "token", "once"),
+EXAMPLE = (
+    "Begin the morning by saying to thyself, I shall meet with the busybody, the ungrateful, "
+    "arrogant, deceitful, envious, unsocial."
+)
+PARTS = {
+    "Step by step": ("steps",),
+    "Counts": ("counts", "spread"),
+    "Loss budget": ("budget",),
+    "Code": ("code",),
+    "Table": ("table",),
 }
-"""Values of rate, mask_share, random_share, unit and drawn."""
-MAX_PASSES = 10
-"""Passes over the text that the slider reaches."""
-PARTS = ("Step by step", "Counts", "Loss budget", "Code", "Table")
-"""What can be opened for a closer look, one at a time."""
+"""What can be opened for a closer look, one at a time -> its fields of PartsView."""
 HOW_TO_READ = (
-    "Each bar counts paragraphs. In a short one a few pieces more or less change the share a lot, so the bars spread around the rule; "
-    "the dashed line is how far chance alone spreads them."
+    "Each bar counts paragraphs. In a short one a few pieces more or less change the share a lot, "
+    "so the bars spread around the rule; the dashed line is how far chance alone spreads them."
 )
 
 
-def draw_form(studio: Studio) -> list[gr.components.Component]:
-    """The widgets of Asked from `rule` to `model`."""
+class DrawWidgets(NamedTuple):
+    """How masks are drawn over a text; fields of MaskingQuestion."""
+
+    rule: gr.Radio
+    rate: gr.Slider
+    unit: gr.Radio
+    seed: gr.Number
+    mask_share: gr.Slider
+    random_share: gr.Slider
+    epoch: gr.Slider
+    drawn: gr.Radio
+    model: gr.Dropdown
+
+
+class BatchWidgets(NamedTuple):
+    """Which batch of the run is looked at, and the buttons between its paragraphs."""
+
+    follows: gr.Checkbox
+    step: gr.Number
+    sequence: gr.Number
+    earlier: gr.Button
+    later: gr.Button
+
+
+class TextWidgets(NamedTuple):
+    """The text and the paragraph it comes from."""
+
+    text: gr.Textbox
+    paragraph: gr.Number
+    following: gr.Button
+
+
+class PartsView(NamedTuple):
+    """What can be opened for a closer look."""
+
+    steps: Slot
+    counts: Slot
+    spread: Slot
+    budget: Slot
+    code: Slot
+    table: Slot
+
+
+def draw_form(studio: Studio) -> DrawWidgets:
+    """The controls of a draw over a text."""
     rule = gr.Radio(
-        list(RULES),
-        value="Recommended",
+        [RECOMMENDED, TUTORIAL],
+        value=RECOMMENDED,
         label="rule",
         info="The tutorial hides all it chose, once for all passes.",
         elem_id="mask-rule",
@@ -44,7 +91,7 @@ def draw_form(studio: Studio) -> list[gr.components.Component]:
         60,
         value=15,
         step=1,
-        label="hidden share, %",
+        label=MASK_RATE_LABEL,
         info="Chance of each piece to be chosen. BERT's rule is 15.",
         elem_id="mask-rate",
     )
@@ -87,10 +134,10 @@ def draw_form(studio: Studio) -> list[gr.components.Component]:
         )
         drawn = gr.Radio(
             [
-                ("anew each pass (dynamic)", "anew each pass"),
-                ("once, as the tutorial does (static)", "once"),
+                ("anew each pass (dynamic)", EACH_PASS),
+                ("once, as the tutorial does (static)", ONCE),
             ],
-            value="anew each pass",
+            value=EACH_PASS,
             label="masks are drawn",
             elem_id="mask-drawn",
         )
@@ -102,11 +149,21 @@ def draw_form(studio: Studio) -> list[gr.components.Component]:
             allow_custom_value=True,
             elem_id="mask-model",
         )
-    return [rule, rate, mask_share, random_share, unit, seed, epoch, drawn, model]
+    return DrawWidgets(
+        rule=rule,
+        rate=rate,
+        unit=unit,
+        seed=seed,
+        mask_share=mask_share,
+        random_share=random_share,
+        epoch=epoch,
+        drawn=drawn,
+        model=model,
+    )
 
 
-def batch_form() -> tuple[gr.Number, gr.Number, gr.Checkbox, gr.Button, gr.Button]:
-    """Step and sequence, whether the run is followed, and the buttons between sequences."""
+def batch_form() -> BatchWidgets:
+    """The controls of a batch."""
     follows = gr.Checkbox(True, label="follow the run to its next step", elem_id="mask-follow")
     step = gr.Number(
         1,
@@ -127,11 +184,11 @@ def batch_form() -> tuple[gr.Number, gr.Number, gr.Checkbox, gr.Button, gr.Butto
     with gr.Row(elem_classes="actions"):
         earlier = gr.Button("Previous", elem_id="mask-earlier")
         later = gr.Button("Next", variant="primary", elem_id="mask-later")
-    return step, sequence, follows, earlier, later
+    return BatchWidgets(follows, step, sequence, earlier, later)
 
 
-def text_form() -> tuple[gr.Textbox, gr.Number, gr.Button]:
-    """The text and the paragraph it comes from."""
+def text_form() -> TextWidgets:
+    """The text to draw over."""
     text = gr.Textbox(
         EXAMPLE,
         label="text",
@@ -150,16 +207,18 @@ def text_form() -> tuple[gr.Textbox, gr.Number, gr.Button]:
             min_width=160,
         )
         following = gr.Button("Next paragraph", elem_id="mask-next", min_width=160)
-    return text, paragraph, following
+    return TextWidgets(text, paragraph, following)
 
 
-def closer_look() -> tuple[gr.Radio, list[gr.components.Component]]:
-    """The choice of parts, and the parts of MaskingView from `steps` on; none is open at first."""
+def closer_look() -> tuple[gr.Radio, PartsView]:
+    """The choice of a part, and the parts; none is open at first."""
     part = gr.Radio(list(PARTS), value=None, label="look closer", elem_id="mask-part")
-    parts = [
-        stepper("The draw, step by step", visible=False, elem_id="mask-steps"),
-        intervals("Counts of this draw against chance", visible=False, elem_id="mask-counts"),
-        chart(
+    parts = PartsView(
+        steps=stepper("The draw, step by step", visible=False, elem_id="mask-steps"),
+        counts=intervals(
+            "Counts of this draw against chance", visible=False, elem_id="mask-counts"
+        ),
+        spread=chart(
             "Chosen share of each paragraph",
             height=280,
             help_text=HOW_TO_READ,
@@ -167,8 +226,8 @@ def closer_look() -> tuple[gr.Radio, list[gr.components.Component]]:
             visible=False,
             elem_id="mask-spread",
         ),
-        budget("What the loss is made of", visible=False, elem_id="mask-budget"),
-        gr.Code(
+        budget=budget("What the loss is made of", visible=False, elem_id="mask-budget"),
+        code=gr.Code(
             language="python",
             label="Python that draws exactly this",
             interactive=False,
@@ -176,6 +235,6 @@ def closer_look() -> tuple[gr.Radio, list[gr.components.Component]]:
             visible=False,
             elem_id="mask-code",
         ),
-        draw_table("Every piece of this draw", visible=False, elem_id="mask-table"),
-    ]
+        table=draw_table("Every piece of this draw", visible=False, elem_id="mask-table"),
+    )
     return part, parts

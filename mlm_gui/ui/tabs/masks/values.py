@@ -1,9 +1,9 @@
-"""A draw as the values of the components that show it: chips, facts, steps, counts, loss budget, table."""
+"""A draw as component values: chips, facts, steps, counts, loss budget, table."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -24,45 +24,45 @@ FATE_WORDS = {
 }
 BIN_WIDTH = 0.025
 WHY_IT_MATTERS = (
-    "A loss that counts every position mostly praises the model for copying words it can see and for padding: it looks small before anything is learned. "
-    "Counting the blanks alone, it says how well the model guesses."
+    "A loss that counts every position mostly praises the model for copying words it can see and "
+    "for padding: it looks small before anything is learned. Counting the blanks alone, it says "
+    "how well the model guesses."
 )
 
 
-def fact_values(draw: Draw) -> dict:
+def fact_values(draw: Draw) -> dict[str, Any]:
     """The four numbers above the chips."""
-    low, high = draw.expected
-    units = (
-        "" if draw.policy.unit == "token" else f"{sum(draw.free):,} of {len(draw.free):,} words · "
-    )
-    forced = sum(token.mark == "force" for token in draw.tokens)
-    by_you = f" · {forced} by you" if forced else ""
-    specials = list(
-        dict.fromkeys(token.token for token in draw.tokens if token.fate == Fate.SPECIAL)
-    )
+    fates = (Fate.MASK, Fate.RANDOM, Fate.KEPT)
+    specials = [token.token for token in draw.tokens if token.fate == Fate.SPECIAL]
     facts = [
         ("pieces that could be hidden", f"{draw.num_maskable:,}", ""),
-        (
-            "chosen now",
-            f"{draw.num_chosen:,}",
-            f"{draw.num_chosen / draw.num_maskable:.1%} · {units}by chance {low}–{high}{by_you}",
-        ),
-        (
-            "[MASK] / random / kept",
-            " / ".join(str(draw.count(fate)) for fate in (Fate.MASK, Fate.RANDOM, Fate.KEPT)),
-            "",
-        ),
-        ("protected marks", str(draw.count(Fate.SPECIAL)), " ".join(specials)[:60]),
+        ("chosen now", f"{draw.num_chosen:,}", _chosen_words(draw)),
+        ("[MASK] / random / kept", " / ".join(str(draw.count(fate)) for fate in fates), ""),
+        ("protected marks", str(draw.count(Fate.SPECIAL)), " ".join(dict.fromkeys(specials))[:60]),
     ]
     return {
         "facts": [{"name": name, "value": value, "extra": extra} for name, value, extra in facts]
     }
 
 
+def _chosen_words(draw: Draw) -> str:
+    """The chosen share, what chance gives, and how many pieces a person forced."""
+    low, high = draw.expected
+    is_by_words = draw.policy.unit != "token"
+    words = f"{sum(draw.free):,} of {len(draw.free):,} words · " if is_by_words else ""
+    forced = sum(token.mark == "force" for token in draw.tokens)
+    by_you = f" · {forced} by you" if forced else ""
+    share = draw.num_chosen / draw.num_maskable
+    return f"{share:.1%} · {words}by chance {low}–{high}{by_you}"
+
+
 def chip_values(
     draw: Draw, rows: bool, heading: str = "", hint: str = "", fixed: bool = False
-) -> dict:
-    """The chips, and one more for all the padding when the tutorial pads. fixed: a person cannot change the draw."""
+) -> dict[str, Any]:
+    """The chips, and one more for all the padding when the tutorial pads.
+
+    rows: ids and labels are shown under each chip. fixed: a person cannot change the draw.
+    """
     tokens = [
         {
             "text": token.seen,
@@ -78,7 +78,10 @@ def chip_values(
         for token in draw.tokens
     ]
     if draw.num_padding:
-        why = f"the tutorial fills every row up to {len(draw.tokens) + draw.num_padding}; padding is protected, but its labels count in the loss"
+        why = (
+            f"the tutorial fills every row up to {len(draw.tokens) + draw.num_padding}; "
+            "padding is protected, but its labels count in the loss"
+        )
         tokens.append(
             {
                 "text": f"+ {draw.num_padding} padding",
@@ -98,7 +101,7 @@ def chip_values(
     }
 
 
-def step_values(draw: Draw) -> dict:
+def step_values(draw: Draw) -> dict[str, Any]:
     """The draw step by step."""
     from mlm_gui.core.masking.steps import steps_of
 
@@ -116,7 +119,7 @@ def step_values(draw: Draw) -> dict:
     return {"draw": json.dumps({"tokens": [token.token for token in draw.tokens], "steps": steps})}
 
 
-def table_values(draw: Draw) -> dict:
+def table_values(draw: Draw) -> dict[str, Any]:
     """Every token as one line of text."""
     rows = [
         [
@@ -148,16 +151,19 @@ def table_values(draw: Draw) -> dict:
     }
 
 
-def count_values(draw: Draw) -> dict:
+def count_values(draw: Draw) -> dict[str, Any]:
     """The counts of this draw inside, or outside, their intervals."""
     from mlm_gui.core.masking.counts import counts_of
 
     return {"rows": [_count_row(count) for count in counts_of(draw)]}
 
 
-def _count_row(count: Count) -> dict:
+def _count_row(count: Count) -> dict[str, Any]:
     share = f" ({count.found / count.of:.1%})" if count.of else ""
-    text = f"{count.found:,} of {count.of:,}{share}; expected {count.expected:,.1f} ({count.share:.0%}), by chance {count.low:,}–{count.high:,}"
+    text = (
+        f"{count.found:,} of {count.of:,}{share}; expected {count.expected:,.1f} "
+        f"({count.share:.0%}), by chance {count.low:,}–{count.high:,}"
+    )
     return {
         "name": count.name,
         "found": count.found,
@@ -170,10 +176,11 @@ def _count_row(count: Count) -> dict:
 
 
 def histogram(shares: np.ndarray, sizes: np.ndarray, policy: MaskPolicy) -> go.Figure:
-    """How the chosen share differs from paragraph to paragraph, and how much chance alone makes it differ.
+    """How the chosen share differs from paragraph to paragraph, and how much of that is chance.
 
-    shares: float64 [S], chosen share of each sequence. sizes: int64 [S], how many of its tokens could be chosen. The curve is for single pieces only:
-    words and spans come in lumps, and spread wider.
+    shares: float64 [S], chosen share of each sequence. sizes: int64 [S], how many of its tokens
+    could be chosen. The curve is for single pieces only: words and spans are chosen together, so
+    their shares spread wider.
     """
     from mlm_gui.core.masking.counts import expected_histogram
 
@@ -231,38 +238,39 @@ def histogram(shares: np.ndarray, sizes: np.ndarray, policy: MaskPolicy) -> go.F
     return figure
 
 
-def budget_values(in_tutorial_mode: LossBudget, extent: str = "") -> dict:
-    """The tutorial's loss and ours over the same text. extent: said where not all of the text is counted."""
-    names = {
-        "padding": "padding",
-        "unmasked": "words in plain sight",
-        "special": "marks such as [CLS]",
-        "masked": "chosen words",
-    }
+PART_NAMES = {
+    "padding": "padding",
+    "unmasked": "words in plain sight",
+    "special": "marks such as [CLS]",
+    "masked": "chosen words",
+}
+"""Field of LossBudget -> what the page calls it."""
 
-    def bar(title: str, budget: LossBudget) -> dict:
-        parts = [
-            {
-                "name": names[kind],
-                "kind": kind,
-                "share": budget.share(kind),
-                "text": f"{budget.share(kind):.1%}",
-            }
-            for kind in names
-            if getattr(budget, kind)
-        ]
-        return {"title": title, "parts": parts}
 
+def budget_values(tutorial: LossBudget, extent: str = "") -> dict[str, Any]:
+    """The tutorial's loss and ours over the same text.
+
+    extent: a sentence where only part of the text is counted.
+    """
+    ours = tutorial.ours
     return {
         "bars": [
-            bar(
-                f"Tutorial: every one of {in_tutorial_mode.total:,} positions counts",
-                in_tutorial_mode,
-            ),
-            bar(
-                f"Recommended: only the {in_tutorial_mode.ours.total:,} chosen ones count",
-                in_tutorial_mode.ours,
-            ),
+            _budget_bar(f"Tutorial: every one of {tutorial.total:,} positions counts", tutorial),
+            _budget_bar(f"Recommended: only the {ours.total:,} chosen ones count", ours),
         ],
         "note": f"{WHY_IT_MATTERS} {extent}".strip(),
     }
+
+
+def _budget_bar(title: str, budget: LossBudget) -> dict[str, Any]:
+    parts = [
+        {
+            "name": name,
+            "kind": kind,
+            "share": budget.share(kind),
+            "text": f"{budget.share(kind):.1%}",
+        }
+        for kind, name in PART_NAMES.items()
+        if getattr(budget, kind)
+    ]
+    return {"title": title, "parts": parts}

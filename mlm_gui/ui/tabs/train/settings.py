@@ -1,11 +1,15 @@
 """The settings form: one widget for each choice of a training run, and the recipes that fill it."""
 
-import dataclasses
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
 
 import gradio as gr
 
 from mlm_gui.core.config import RECIPES, TrainConfig
 from mlm_gui.services.studio import Studio
+from mlm_gui.ui.form import Form
 
 RECIPE_NAMES = {
     "Recommended": "recommended",
@@ -14,7 +18,6 @@ RECIPE_NAMES = {
     "Tutorial (as taught, to compare)": "tutorial",
 }
 UNIT_NAMES = [("a piece (token)", "token"), ("a whole word", "word"), ("a span of words", "span")]
-CONFIG_FIELDS = tuple(field.name for field in dataclasses.fields(TrainConfig))
 RARE_FIELDS = (
     "schedule",
     "patience",
@@ -25,21 +28,24 @@ RARE_FIELDS = (
     "tutorial_mode",
 )
 """Folded away once more."""
+IN_PER_CENT = ("mask_rate", "mask_share", "random_share")
+"""Fractions of TrainConfig that the page shows in per cent."""
+MASK_RATE_LABEL = "Mask rate, %"
 
 
-def settings_form() -> list[gr.components.Component]:
-    """One widget for each field of TrainConfig, in its order; a field without a widget fails here, at page build."""
+def settings_form() -> Form[TrainConfig]:
+    """One widget for each field of TrainConfig; a field without a widget fails at page build."""
     widgets = _widgets()
     for name, widget in widgets.items():
         widget.elem_id = f"set-{name}"
     with gr.Accordion("Rarely needed", open=False, elem_id="train-rare"):
         for name in RARE_FIELDS:
             widgets[name].unrender().render()
-    return [widgets[name] for name in CONFIG_FIELDS]
+    return Form(TrainConfig, in_per_cent=IN_PER_CENT, **widgets)
 
 
 def _widgets() -> dict[str, gr.components.Component]:
-    """The widgets by the name of their field."""
+    """The widgets by the name of their field, in the order in which they are shown."""
     default = TrainConfig()
     return {
         "epochs": gr.Slider(
@@ -102,28 +108,28 @@ def _widgets() -> dict[str, gr.components.Component]:
             info="Share of the model switched off at random while it trains; helps in long runs.",
         ),
         "mask_rate": gr.Slider(
-            0.05,
-            0.6,
-            default.mask_rate,
-            step=0.01,
-            label="hidden share",
-            info="Chance of each piece to be hidden; BERT's rule is 0.15.",
+            1,
+            60,
+            100 * default.mask_rate,
+            step=1,
+            label=MASK_RATE_LABEL,
+            info="Chance of each piece to be hidden; BERT's rule is 15.",
         ),
         "mask_share": gr.Slider(
             0,
-            1,
-            default.mask_share,
-            step=0.05,
-            label="of those, shown as [MASK]",
-            info="BERT's rule is 0.8.",
+            100,
+            100 * default.mask_share,
+            step=5,
+            label="of those, shown as [MASK], %",
+            info="BERT's rule is 80.",
         ),
         "random_share": gr.Slider(
             0,
-            1,
-            default.random_share,
-            step=0.05,
-            label="of those, swapped for a random piece",
-            info="BERT's rule is 0.1; what is left stays as it is.",
+            100,
+            100 * default.random_share,
+            step=5,
+            label="of those, swapped for a random piece, %",
+            info="BERT's rule is 10; what is left stays as it is.",
         ),
         "unit": gr.Radio(
             UNIT_NAMES,
@@ -183,7 +189,8 @@ def _widgets() -> dict[str, gr.components.Component]:
         "tutorial_mode": gr.Checkbox(
             default.tutorial_mode,
             label="go the way of the tutorial",
-            info="Padding to full length, long paragraphs cut off, masks drawn once, loss over every position. To see, not to recommend.",
+            info="Padding to full length, long paragraphs cut off, masks drawn once, "
+            "loss over every position. To see, not to recommend.",
         ),
         "seed": gr.Number(
             default.seed,
@@ -195,7 +202,11 @@ def _widgets() -> dict[str, gr.components.Component]:
     }
 
 
-def apply_recipe(studio: Studio, recipe: str) -> list:
-    """The settings of a recipe."""
+def apply_recipe(studio: Studio, recipe: str) -> list[Any]:
+    """The settings of a recipe, in the order of the form and in the units of the page."""
     config = RECIPES[RECIPE_NAMES.get(recipe, "recommended")]
-    return [getattr(config, name) for name in CONFIG_FIELDS]
+    return [_in_page_units(field.name, getattr(config, field.name)) for field in fields(config)]
+
+
+def _in_page_units(name: str, value: Any) -> Any:
+    return round(100 * value, 6) if name in IN_PER_CENT else value
