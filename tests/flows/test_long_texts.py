@@ -22,7 +22,6 @@ from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
 from mlm_gui.services.storage import texts as store
 from mlm_gui.services.storage.texts import Texts, corpus_from_json, read_corpus
-from mlm_gui.ui.tabs.text import description
 from mlm_gui.ui.tabs.text import tab as text_tab
 
 SHORT = TrainConfig(epochs=1, max_steps=4, tokens_per_step=64, evaluations=2, dropout=0.1)
@@ -200,8 +199,8 @@ def test_the_text_tab_announces_what_it_reads_only_when_that_takes_long(
     monkeypatch.setattr(text_tab, "LONG_FILE_BYTES", 1_000)
     assert "Reading 0.txt" in text_tab.announce(studio, (files[0],))
     assert "Reading 2 files" in text_tab.announce(studio, tuple(files))
-    assert description.title_of(studio, "") == description.NO_TITLE
-    assert "2 files, ready" in description.title_of(studio, studio.texts.add(in_memory))
+    assert text_tab.title_of(studio, "") == text_tab.NO_TITLE
+    assert "2 files, ready" in text_tab.title_of(studio, studio.texts.add(in_memory))
 
 
 def test_what_a_killed_reader_left_is_swept_after_a_day(tmp_path, monkeypatch):
