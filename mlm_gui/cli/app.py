@@ -4,7 +4,7 @@ import argparse
 
 
 def open_app(options: argparse.Namespace) -> None:
-    """Opens the page and stays until it is told to stop."""
+    """Opens the page and stays until somebody stops it."""
     from mlm_gui.services import environment
     from mlm_gui.services.storage.files import default_home
 

@@ -13,6 +13,7 @@ from mlm_gui.errors import UserError
 if TYPE_CHECKING:
     from mlm_gui.core.evaluation.report import Report
     from mlm_gui.services.runs.run import Run
+    from mlm_gui.services.runs.snapshot import RunSnapshot
     from mlm_gui.services.studio import Studio
 
 
@@ -20,21 +21,20 @@ def runs(options: argparse.Namespace) -> None:
     """Lists the runs of a home folder, newest first."""
     runs = open_studio(options).runs.all()
     for run in runs:
-        record = _record_of(run)
+        snapshot = run.snapshot()
         if options.json:
-            print_record(record)
+            print_record(_record_of(run, snapshot))
             continue
-        name = record["name"] or "unreadable"
-        print(f"{record['id']}  {record['state']:<11}  {record['steps']:>6} steps  {name}")
-        for finding in run.findings:
+        num_steps, name = snapshot.history.num_steps, snapshot.name or "unreadable"
+        print(f"{snapshot.id}  {snapshot.state:<11}  {num_steps:>6} steps  {name}")
+        for finding in snapshot.findings:
             print(f"    {finding}")
     if not runs and not options.json:
         print("There are no runs yet.")
 
 
-def _record_of(run: Run) -> dict[str, object]:
+def _record_of(run: Run, snapshot: RunSnapshot) -> dict[str, object]:
     """One line of `mlm-gui runs --json`."""
-    snapshot = run.snapshot()
     history, job = snapshot.history, snapshot.job
     return {
         "id": snapshot.id,

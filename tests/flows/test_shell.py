@@ -312,7 +312,7 @@ def assert_refused(process: Finished, *said: str) -> None:
 )
 def test_a_home_that_is_a_file_is_refused_by_every_command(shell, tmp_path, arguments):
     (tmp_path / "home").write_text("a file")
-    assert_refused(shell(*arguments), f"{tmp_path / 'home'} cannot be used", "--home")
+    assert_refused(shell(*arguments), f"{tmp_path / 'home'} cannot be used", "Not a directory")
 
 
 @pytest.mark.parametrize("arguments", [["train", BOOK], ["app", "--port", "0"]])

@@ -44,6 +44,7 @@ def check_home(home: Path) -> None:
 
 def make_home(home: Path) -> None:
     """Makes the home folder where it is missing. Raises UserError when nothing can be written."""
+    check_home(home)
     probe = home / f"{new_id()}.partial"
     try:
         home.mkdir(parents=True, exist_ok=True)

@@ -147,8 +147,8 @@ def test_one_check_a_visitor_and_a_bounded_number_of_all(tmp_path, request_of, m
         thread.join(PATIENCE)
     monkeypatch.setattr(models, "bring", lambda name: None)
     monkeypatch.setattr(models, "load", lambda name: (_ for _ in ()).throw(MemoryError()))
-    with pytest.raises(MemoryError):
-        preflight.forecast(request_of("ann")), "an answered visitor may ask again"
+    with pytest.raises(MemoryError):  # an answered visitor may ask again
+        preflight.forecast(request_of("ann"))
 
 
 def test_a_full_disk_refuses_the_start(studio, monkeypatch):

@@ -85,10 +85,9 @@ def test_a_run_that_another_one_started_from_is_not_trained_further(
 
 def test_no_run_starts_from_one_that_is_being_trained(studio, corpus, parent):
     parent.append(Queued(1))
-    request = RunRequest(corpus=corpus, model=f"run:{parent.id}", config=SHORT)
-    refused = pytest.raises(UserError, match="is being trained, so its model will change")
-    with parent.queue_lock, refused:
-        studio.runs.create(request)
+    refusal = pytest.raises(UserError, match="is being trained, so its model will change")
+    with parent.queue_lock, refusal:
+        studio.runs.create(RunRequest(corpus=corpus, model=f"run:{parent.id}", config=SHORT))
     assert studio.runs.all() == [parent]
 
 
