@@ -7,15 +7,16 @@ from mlm_gui.core.training.events import Paused, Queued, Resumed, Started
 from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
 from mlm_gui.ui import run_view
+from mlm_gui.ui.components.base import answering
 from mlm_gui.ui.components.live import probe_timeline_poller
 from mlm_gui.ui.tabs.runs.view import poller as run_list_poller
 
 STARTED = Started(10, 1, 1000, 100, 5, 1e-3, "cpu", True)
 POLLS = {
-    "chart": run_view.poller,
-    "pill": run_view.pill_poller,
-    "pinned sentences": lambda studio: probe_timeline_poller(studio, ()),
-    "list of runs": run_list_poller,
+    "chart": lambda studio: answering(run_view.poller(studio)),
+    "pill": lambda studio: answering(run_view.pill_poller(studio)),
+    "pinned sentences": lambda studio: answering(probe_timeline_poller(studio, ())),
+    "list of runs": lambda studio: answering(run_list_poller(studio)),
     "opened page": lambda studio: (
         lambda asked: run_view.view_of(studio, studio.runs.find(asked["run"]))
     ),

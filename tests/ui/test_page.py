@@ -275,23 +275,3 @@ def test_a_server_that_was_started_again_takes_the_blank_that_an_open_page_chose
         if getattr(block, "elem_id", None) == "compare-which"
     )
     assert which.preprocess("blank 2") == "blank 2" and which.preprocess(None) is None
-
-
-def test_a_step_that_is_read_while_points_are_sent_is_sent_once(monkeypatch):
-    from mlm_gui.core.training.history import History
-
-    history, whole = history_of(3), History.curve.fget
-
-    def growing(history):
-        history._smooth(
-            len(history.losses) + 1, 1.0
-        )  # another look at the same run reads one more step
-        return whole(history)
-
-    monkeypatch.setattr(History, "curve", property(growing))
-    _, replace, known = charts.new_points(history, None)
-    drawn = replace["0"]["x"]
-    for _ in range(3):
-        add, _, known = charts.new_points(history, known)
-        drawn = drawn + add["0"]["x"]
-    assert drawn == list(range(1, len(drawn) + 1)) and known[0] == len(drawn)
