@@ -81,7 +81,7 @@ def test_a_text_is_read_word_by_word_and_a_click_shows_the_guesses(page, lm):
 
 def test_a_reading_can_be_cancelled(page, corpus, monkeypatch):
     def wait_until_cancelled(task, share):
-        return not task.cancelled.wait(60 if share > 0 else 0)
+        return not task.cancelled.wait(60 if task.words else 0)
 
     # it does not end before that, however quick the machine is
     monkeypatch.setattr(BackgroundTask, "keep_going", wait_until_cancelled)
