@@ -1,5 +1,6 @@
-"""Two processes share one run: each computes its part of every step, and the result is that of one
-process, interrupted or not.
+"""Two processes share one run: each computes its part of every step.
+
+The result is that of one process, interrupted or not.
 """
 
 import json
@@ -27,8 +28,9 @@ def stepped(events: list[dict], name: str) -> list[float]:
 
 
 def run_twice(folder: Path, arguments: list[str]) -> None:
-    """Runs PROGRAM in two processes that find each other as under `accelerate launch`, which on
-    CPUs would want MPI.
+    """Runs PROGRAM in two processes that find each other as under `accelerate launch`.
+
+    On CPUs that command itself would want MPI.
     """
     store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     environment = {
@@ -42,7 +44,7 @@ def run_twice(folder: Path, arguments: list[str]) -> None:
         "LOCAL_WORLD_SIZE": "2",
         "TORCHELASTIC_USE_AGENT_STORE": "True",
         "TORCHELASTIC_RESTART_COUNT": "0",
-        "PYTHONPATH": str(PROGRAM.parents[1]),
+        "PYTHONPATH": str(PROGRAM.parents[2]),
     }
     call = [sys.executable, str(PROGRAM), str(folder), *arguments]
     processes = [
@@ -52,7 +54,7 @@ def run_twice(folder: Path, arguments: list[str]) -> None:
             text=True,
             env={**environment, "RANK": rank, "LOCAL_RANK": rank},
         )
-        for rank in ("0", "1")
+        for rank in (("0",) if hasattr(os, "fork") else ("0", "1"))
     ]
     try:
         for process in processes:

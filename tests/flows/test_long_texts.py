@@ -1,6 +1,4 @@
-"""A long text, which lies in files, is kept, split, trained on and examined as the same text in
-memory would be.
-"""
+"""A long text is in files. It is kept, split, trained on and examined like one in memory."""
 
 import dataclasses
 import json
@@ -24,7 +22,6 @@ from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
 from mlm_gui.services.storage import texts as store
 from mlm_gui.services.storage.texts import Texts, corpus_from_json, read_corpus
-from mlm_gui.ui.tabs.text import description
 from mlm_gui.ui.tabs.text import tab as text_tab
 
 SHORT = TrainConfig(epochs=1, max_steps=4, tokens_per_step=64, evaluations=2, dropout=0.1)
@@ -112,7 +109,7 @@ DAMAGES = {
     ]
     + [("corpus.index", "moved")],
 )
-def test_a_damaged_long_text_is_said_to_be_damaged(tmp_path, long, spoiled, damage):
+def test_a_damaged_long_text_is_reported_as_damaged(tmp_path, long, spoiled, damage):
     run = Run.create(tmp_path / "run", RunRequest(corpus=long, config=SHORT))
     path, spoil = run.folder / spoiled, DAMAGES[damage]
     path.write_bytes(spoil(path.read_bytes())) if spoil else path.unlink()
@@ -129,7 +126,7 @@ def test_a_text_that_was_changed_on_the_disk_is_not_trained_on(tmp_path, long, l
         list(finetune(run, lambda name: lm))
 
 
-def test_a_run_on_a_long_text_says_what_one_in_memory_says_broken_off_or_not(
+def test_a_run_on_a_long_text_learns_what_one_in_memory_learns_broken_off_or_not(
     tmp_path, long, in_memory, family_folder, monkeypatch
 ):
     monkeypatch.setattr(runs, "evaluate_when_saved", lambda *_: iter(()))
@@ -151,9 +148,11 @@ def test_a_run_on_a_long_text_says_what_one_in_memory_says_broken_off_or_not(
     again = Run(filed.folder)
     list(finetune(again, MaskedLM.load))
     events = [json.loads(line) for line in (filed.folder / "events.jsonl").read_text().splitlines()]
-    said = {event["step"]: event["loss"] for event in events if event["event"] == "stepped"}
+    losses_of_steps = {
+        event["step"]: event["loss"] for event in events if event["event"] == "stepped"
+    }
     assert (
-        said == {event.step: event.loss for event in expected}
+        losses_of_steps == {event.step: event.loss for event in expected}
         and losses(again)[-1] == losses(whole)[-1]
     )
     assert (
@@ -178,7 +177,7 @@ def test_what_a_model_learned_from_a_long_text_is_found_there(tmp_path, long):
     )
 
 
-def test_the_text_tab_says_the_same_of_a_long_text(studio, files, in_memory, monkeypatch):
+def test_the_text_tab_shows_the_same_of_a_long_text(studio, files, in_memory, monkeypatch):
     plain = text_tab.bring(studio, in_memory, 10, 0)
     monkeypatch.setattr(paragraphs, "MOST_HELD_CHARACTERS", 1_000)
     view = text_tab.upload(studio, tuple(files), 10, 0)
@@ -191,7 +190,7 @@ def test_the_text_tab_says_the_same_of_a_long_text(studio, files, in_memory, mon
     assert not list(studio.texts.folder.glob("*.partial"))
 
 
-def test_the_text_tab_says_what_it_reads_only_when_that_takes_long(
+def test_the_text_tab_announces_what_it_reads_only_when_that_takes_long(
     studio, files, in_memory, monkeypatch
 ):
     assert "Reading" not in str(text_tab.announce(studio, (files[0],))) and "Reading" not in str(
@@ -200,8 +199,8 @@ def test_the_text_tab_says_what_it_reads_only_when_that_takes_long(
     monkeypatch.setattr(text_tab, "LONG_FILE_BYTES", 1_000)
     assert "Reading 0.txt" in text_tab.announce(studio, (files[0],))
     assert "Reading 2 files" in text_tab.announce(studio, tuple(files))
-    assert description.title_of(studio, "") == description.NO_TITLE
-    assert "2 files, ready" in description.title_of(studio, studio.texts.add(in_memory))
+    assert text_tab.title_of(studio, "") == text_tab.NO_TITLE
+    assert "2 files, ready" in text_tab.title_of(studio, studio.texts.add(in_memory))
 
 
 def test_what_a_killed_reader_left_is_swept_after_a_day(tmp_path, monkeypatch):
@@ -217,9 +216,14 @@ def test_what_a_killed_reader_left_is_swept_after_a_day(tmp_path, monkeypatch):
 # ---- folders from before long texts, and the split
 
 
-OLD = (
-    '{"name": "old", "documents": [{"name": "a.txt", "paragraphs": ["Sow beans.", "Lift peas."]}, '
-    '{"name": "b.txt", "paragraphs": ["Save seed."]}]}'
+OLD = json.dumps(
+    {
+        "name": "old",
+        "documents": [
+            {"name": "a.txt", "paragraphs": ["Sow beans.", "Lift peas."]},
+            {"name": "b.txt", "paragraphs": ["Save seed."]},
+        ],
+    }
 )
 
 
@@ -279,7 +283,9 @@ def test_a_text_too_long_for_the_tutorial_s_way_is_refused_before_a_run_is_made(
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing"])
-def test_a_damaged_text_is_said_on_the_page_and_breaks_nothing(studio, files, monkeypatch, damage):
+def test_a_damaged_text_is_reported_on_the_page_and_breaks_nothing(
+    studio, files, monkeypatch, damage
+):
     monkeypatch.setattr(paragraphs, "MOST_HELD_CHARACTERS", 1_000)
     text_id = studio.texts.add(studio.texts.gather(files))
     index = studio.texts.folder / f"{text_id}.index"
@@ -305,7 +311,7 @@ def test_a_full_disk_leaves_nothing_of_a_text_or_a_run_behind(
     assert not list(studio.texts.folder.iterdir()) and not list(studio.runs.folder.iterdir())
 
 
-def test_a_disk_that_fills_while_a_text_is_read_is_said(files, monkeypatch, tmp_path):
+def test_a_disk_that_fills_while_a_text_is_read_is_reported(files, monkeypatch, tmp_path):
     monkeypatch.setattr(paragraphs, "MOST_HELD_CHARACTERS", 1_000)
     monkeypatch.setattr(paragraphs.ParagraphWriter, "_write", full)
     with pytest.raises(UserError, match="No space left"):

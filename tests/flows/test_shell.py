@@ -1,5 +1,6 @@
-"""The shell, as a person or a script calls it: output, exit codes, three sentences, and what
-survives an interruption.
+"""The shell, as a person or a script calls it.
+
+Output, exit codes, three sentences, and what survives an interruption.
 """
 
 import io
@@ -22,7 +23,6 @@ from mlm_gui.services.runs.request import RunRequest
 from mlm_gui.services.runs.run import Run
 
 BOOK = str(ASSETS / "samples" / "seed-almanac.txt")
-QUICK = ["--max-steps", "4", "--tokens-per-step", "256"]
 
 
 class Finished(NamedTuple):
@@ -35,9 +35,7 @@ class Finished(NamedTuple):
 
 @pytest.fixture
 def shell(tmp_path, monkeypatch, capsys):
-    """A function that runs `mlm-gui` with a home of its own, in this process, and tells how it
-    ended.
-    """
+    """A function that runs `mlm-gui` in this process, with a home of its own."""
     monkeypatch.setenv("MLM_GUI_HOME", str(tmp_path / "home"))
 
     def run(*arguments: str) -> Finished:
@@ -49,6 +47,13 @@ def shell(tmp_path, monkeypatch, capsys):
         return Finished(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def quick(family_folder) -> list[str]:
+    """Options for a few steps with a small random model."""
+    model = str(family_folder("bert"))
+    return ["--model", model, "--max-steps", "4", "--tokens-per-step", "256"]
 
 
 def lines(process):
@@ -92,7 +97,7 @@ def test_text_reports_what_is_in_the_files_and_what_was_refused(shell, tmp_path)
 
 
 def test_train_writes_a_run_that_fill_and_runs_can_use(shell):
-    process = shell("train", BOOK, *QUICK, "--json")
+    process = shell("train", BOOK, "--max-steps", "4", "--tokens-per-step", "256", "--json")
     events = lines(process)
     assert (process.returncode, process.stderr) == (0, "")
     assert [event["event"] for event in events][:2] == ["started", "evaluated"]
@@ -139,16 +144,18 @@ def test_train_writes_a_run_that_fill_and_runs_can_use(shell):
     assert (again.returncode, again.stdout.splitlines()[0]) == (0, exam["sentence"])
 
 
-def test_a_run_folder_is_never_written_over(shell, tmp_path):
+def test_a_run_folder_is_never_written_over(shell, tmp_path, quick):
     out = str(tmp_path / "run")
-    assert shell("train", BOOK, *QUICK, "--out", out).returncode == 0
-    again = shell("train", BOOK, *QUICK, "--out", out)
+    assert shell("train", BOOK, *quick, "--out", out).returncode == 0
+    again = shell("train", BOOK, *quick, "--out", out)
     assert again.returncode == 2
     assert "holds a run already" in again.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_keeps_its_model_and_says_so(shell, tmp_path, monkeypatch, number):
+def test_an_interrupted_run_keeps_its_model_and_says_so(
+    shell, tmp_path, monkeypatch, number, quick
+):
     out, write = tmp_path / "run", Run.append
 
     def interrupted(run, event, sync=False):
@@ -157,21 +164,21 @@ def test_an_interrupted_run_keeps_its_model_and_says_so(shell, tmp_path, monkeyp
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(Run, "append", interrupted)
-    process = shell(
-        "train", BOOK, "--epochs", "100", "--tokens-per-step", "256", "--out", str(out), "--json"
-    )
+    process = shell("train", BOOK, *quick, "--max-steps", "100", "--out", str(out), "--json")
     assert process.returncode == 130
     assert lines(process)[-1]["reason"] == "stopped" and Run(out).history().num_steps == 1
     assert "is kept in" in process.stderr and "--resume" in process.stderr
     assert shell("fill", "the ___", "--model", str(out / "model")).returncode == 0
 
 
-def test_a_run_that_broke_off_goes_on_from_its_checkpoint(shell, tmp_path):
+def test_a_run_that_broke_off_goes_on_from_its_checkpoint(shell, tmp_path, quick):
     whole, out = tmp_path / "whole", tmp_path / "run"
-    assert shell("train", BOOK, *QUICK, "--out", str(whole)).returncode == 0
-    twin = Run.create(out, RunRequest(corpus=Run(whole).corpus, config=Run(whole).job.config))
+    assert shell("train", BOOK, *quick, "--out", str(whole)).returncode == 0
+    job = Run(whole).job
+    request = RunRequest(corpus=Run(whole).corpus, model=job.model, config=job.config)
+    half = Run.create(out, request)
     seen = []
-    for event in finetune(twin, MaskedLM.load, pause=lambda: len(seen) > 3):
+    for event in finetune(half, MaskedLM.load, pause=lambda: len(seen) > 3):
         seen.append(event)
     assert Run(out).state == "paused"
     events = lines(shell("train", "--resume", str(out), "--json"))
@@ -184,11 +191,13 @@ def test_a_run_that_broke_off_goes_on_from_its_checkpoint(shell, tmp_path):
     assert "cannot go on" in shell("train", "--resume", str(out)).stderr
 
 
-def test_an_unexpected_error_is_three_sentences_and_no_traceback(shell, tmp_path, monkeypatch):
+def test_an_unexpected_error_is_three_sentences_and_no_traceback(
+    shell, tmp_path, monkeypatch, quick
+):
     monkeypatch.setattr(
         Training, "_learning_rate", lambda self: (_ for _ in ()).throw(MemoryError())
     )
-    process = shell("train", BOOK, *QUICK, "--out", str(tmp_path / "run"))
+    process = shell("train", BOOK, *quick, "--out", str(tmp_path / "run"))
     assert process.returncode == 2
     assert "memory is full" in process.stderr and "Traceback" not in process.stderr
     assert (
@@ -197,20 +206,22 @@ def test_an_unexpected_error_is_three_sentences_and_no_traceback(shell, tmp_path
     )
 
 
-def test_an_interruption_during_the_final_save_leaves_a_finished_run(shell, tmp_path, monkeypatch):
+def test_an_interruption_during_the_final_save_leaves_a_finished_run(
+    shell, tmp_path, monkeypatch, quick
+):
     save = MaskedLM.save
     monkeypatch.setattr(
         MaskedLM, "save", lambda lm, folder: (signal.raise_signal(signal.SIGINT), save(lm, folder))
     )
-    process = shell("train", BOOK, *QUICK, "--out", str(tmp_path / "run"), "--json")
+    process = shell("train", BOOK, *quick, "--out", str(tmp_path / "run"), "--json")
     assert process.returncode == 0 and lines(process)[-1]["reason"] == "done"
 
 
-def test_a_full_disk_is_said_and_the_run_can_go_on(shell, tmp_path, monkeypatch):
+def test_a_full_disk_is_said_and_the_run_can_go_on(shell, tmp_path, monkeypatch, quick):
     monkeypatch.setattr(
         MaskedLM, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
     )
-    process = shell("train", BOOK, *QUICK, "--out", str(tmp_path / "run"), "--json")
+    process = shell("train", BOOK, *quick, "--out", str(tmp_path / "run"), "--json")
     assert process.returncode == 2
     assert "No space left" in process.stderr and "--resume" in process.stderr
     assert lines(process)[-1]["event"] == "paused"
@@ -294,7 +305,7 @@ def assert_refused(process: Finished, *said: str) -> None:
         ["fill", "a ___"],
         ["mask", "a word"],
         ["text", BOOK],
-        ["train", BOOK, *QUICK],
+        ["train", BOOK],
         ["app", "--port", "0"],
     ],
     ids=lambda arguments: arguments[0],
@@ -304,7 +315,7 @@ def test_a_home_that_is_a_file_is_refused_by_every_command(shell, tmp_path, argu
     assert_refused(shell(*arguments), f"{tmp_path / 'home'} cannot be used", "--home")
 
 
-@pytest.mark.parametrize("arguments", [["train", BOOK, *QUICK], ["app", "--port", "0"]])
+@pytest.mark.parametrize("arguments", [["train", BOOK], ["app", "--port", "0"]])
 def test_a_home_that_takes_nothing_is_refused_in_three_sentences(
     shell, tmp_path, monkeypatch, arguments
 ):
@@ -363,8 +374,8 @@ def bad_files(tmp_path) -> list[str]:
     return [str(tmp_path / name) for name in (*contents, "missing.txt")]
 
 
-def test_good_files_are_trained_on_and_every_bad_one_is_named(shell, bad_files):
-    process = shell("train", bad_files[0], BOOK, *bad_files[1:], "--max-steps", "1", "--json")
+def test_good_files_are_trained_on_and_every_bad_one_is_named(shell, bad_files, quick):
+    process = shell("train", bad_files[0], BOOK, *bad_files[1:], *quick, "--json")
     assert process.returncode == 0
     assert lines(process)[-1]["event"] == "finished"
     refusals = process.stderr.strip().splitlines()
@@ -378,8 +389,8 @@ def test_where_all_files_are_bad_every_one_is_named(shell, bad_files):
         assert_refused(shell(command, *bad_files), "picture.txt", "empty.txt", "missing.txt")
 
 
-def test_one_unreadable_run_is_shown_and_the_rest_listed(shell, tmp_path):
-    assert shell("train", BOOK, "--max-steps", "1", "--json").returncode == 0
+def test_one_unreadable_run_is_shown_and_the_rest_listed(shell, tmp_path, quick):
+    assert shell("train", BOOK, *quick, "--json").returncode == 0
     damaged = tmp_path / "home" / "runs" / ("0" * 32)
     damaged.mkdir()
     (damaged / "job.json").write_text("[" * 100_000)

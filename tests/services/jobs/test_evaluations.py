@@ -9,6 +9,7 @@ from mlm_gui.core.evaluation.outcomes import NO_VERDICT, SAME
 from mlm_gui.errors import UserError
 from mlm_gui.services.jobs.evaluations import EvaluationJobs
 from mlm_gui.services.limits import LAPTOP
+from mlm_gui.services.models.references import name_of_run
 from mlm_gui.services.runs.request import RunRequest
 
 PATIENCE = 60.0
@@ -104,23 +105,13 @@ def test_only_who_asked_for_an_exam_finds_it(evaluation_jobs, corpus):
         assert evaluation_jobs.find(odd, "ann") is None
 
 
-def test_a_text_that_one_of_them_learned_gets_no_verdict(studio, corpus, lm):
-    from mlm_gui.core.config import TrainConfig
-    from mlm_gui.services.runs.finetune import finetune
-
-    run = studio.runs.create(
-        RunRequest(
-            corpus=corpus,
-            config=TrainConfig(epochs=1, max_steps=2, tokens_per_step=128, evaluations=1),
-        )
-    )
-    for _ in finetune(run, lambda name: lm.copy()):
-        pass
-    evaluation_job = studio.evaluation_jobs.evaluate_pair(
-        ("starter", f"run:{run.id}"), NAMES, dataclasses.replace(corpus, name="the same"), "ann"
-    )
+def test_a_text_that_one_of_them_learned_gets_no_verdict(studio, corpus, family_folder, family):
+    base = str(family_folder("bert"))
+    run = studio.runs.create(RunRequest(corpus=corpus, model=base))
+    family("bert").save(run.model_folder)
+    models = (base, name_of_run(run.id))
+    same = dataclasses.replace(corpus, name="the same")
+    evaluation_job = studio.evaluation_jobs.evaluate_pair(models, NAMES, same, "ann")
     assert evaluation_job.over.wait(PATIENCE)
-    assert (
-        evaluation_job.report.verdict == NO_VERDICT
-        and "94 of the 104 paragraphs" in evaluation_job.report.sentence
-    )
+    assert evaluation_job.report.verdict == NO_VERDICT
+    assert "94 of the 104 paragraphs" in evaluation_job.report.sentence

@@ -233,9 +233,7 @@ LONG = TrainConfig(epochs=2, max_steps=6, tokens_per_step=64, evaluations=1)
 
 @pytest.fixture
 def at_step(monkeypatch):
-    """A function that has the training thread do something once, right after it took a step of this
-    number.
-    """
+    """A function that has the training thread do something once, right after a step."""
     wanted = {}
     original = jobs.finetune
 

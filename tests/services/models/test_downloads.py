@@ -1,5 +1,6 @@
-"""Models of the Hub, from a Hub of our own: bounded in size and time, offered by name, and never
-waited for with a turn or a lock held.
+"""Models of the Hub, from a Hub of our own.
+
+They are bounded in size and time and offered by name. Nobody holds a turn or a lock meanwhile.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ PATIENCE = 30.0
 
 @pytest.fixture
 def hub(family_folder, monkeypatch, tmp_path):
-    """A Hub with one model, which is all that downloads see, and an empty cache."""
+    """A Hub with one model and an empty cache. Processes that download see nothing else."""
     with open_hub({NAME: family_folder("bert"), "stranger/tiny": family_folder("bert")}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.address)
         monkeypatch.setenv("HF_HUB_OFFLINE", "0")

@@ -1,4 +1,4 @@
-"""A run sits its exam, keeps it, and is never lost to it."""
+"""A run is examined, keeps its exam, and is never lost to it."""
 
 import json
 import shutil
@@ -9,6 +9,7 @@ from mlm_gui.core.config import TrainConfig
 from mlm_gui.core.corpus.corpus import Corpus
 from mlm_gui.core.corpus.near_duplicates import num_seen
 from mlm_gui.core.evaluation import report as verdict
+from mlm_gui.core.model.masked_lm import MaskedLM
 from mlm_gui.core.training.events import Examined, Finished, Saved, Stepped
 from mlm_gui.errors import UserError
 from mlm_gui.services.models.references import name_of_run
@@ -41,12 +42,18 @@ def run(studio, corpus) -> Run:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, corpus, lm) -> Run:
-    """A run that has sat its exam; tests leave it as it is."""
+def tiny(family) -> MaskedLM:
+    """A small random model: an exam does not care how good its models are."""
+    return family("bert")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, corpus, tiny) -> Run:
+    """A run that was examined; tests leave it as it is."""
     run = Run.create(
         tmp_path_factory.mktemp("examined") / "run", RunRequest(corpus=corpus, config=TINY)
     )
-    for _ in finetune(run, lambda name: lm.copy()):
+    for _ in finetune(run, lambda name: tiny.copy()):
         pass
     return run
 
@@ -71,11 +78,11 @@ def test_a_finished_run_has_an_exam_that_everybody_reads_alike(trained):
     )
 
 
-def test_sitting_again_gives_the_same_exam_to_the_last_digit(trained, lm, tmp_path):
+def test_the_exam_run_again_is_the_same_to_the_last_digit(trained, tiny, tmp_path):
     copied = Run(shutil.copytree(trained.folder, tmp_path / "again"))
     (copied.folder / "exam.json").unlink()
     assert (
-        examine_again(copied, lambda name: lm.copy())
+        examine_again(copied, lambda name: tiny.copy())
         == read_exam(trained.folder)
         == read_exam(copied.folder)
     )
@@ -95,17 +102,17 @@ def test_the_record_has_the_shape_of_the_shell(trained):
     )
 
 
-def test_an_error_in_the_exam_costs_the_exam_only(run, lm, monkeypatch):
+def test_an_error_in_the_exam_costs_the_exam_only(run, tiny, monkeypatch):
     def broken(*arguments, **options):
         raise ZeroDivisionError
 
     monkeypatch.setattr(verdict, "evaluate_both", broken)
-    events = list(finetune(run, lambda name: lm.copy()))
+    events = list(finetune(run, lambda name: tiny.copy()))
     assert [type(event) for event in events[-2:]] == [Saved, Finished]
     assert run.state == "finished" and run.has_model and read_exam(run.folder) is None
 
 
-def test_a_stop_during_the_exam_ends_it_and_keeps_the_run(run, lm, monkeypatch):
+def test_a_stop_during_the_exam_ends_it_and_keeps_the_run(run, tiny, monkeypatch):
     asked, whole = [], verdict.evaluate_both
 
     def watched(*arguments, **options):
@@ -114,7 +121,7 @@ def test_a_stop_during_the_exam_ends_it_and_keeps_the_run(run, lm, monkeypatch):
             yield share
 
     monkeypatch.setattr(verdict, "evaluate_both", watched)
-    events = list(finetune(run, lambda name: lm.copy(), lambda: bool(asked)))
+    events = list(finetune(run, lambda name: tiny.copy(), lambda: bool(asked)))
     assert len(asked) == 1 and not any(isinstance(event, Examined) for event in events)
     assert (events[-1].reason, run.state, run.has_model) == (
         "done",
@@ -123,15 +130,15 @@ def test_a_stop_during_the_exam_ends_it_and_keeps_the_run(run, lm, monkeypatch):
     ) and read_exam(run.folder) is None
 
 
-def test_a_stopped_run_ends_at_once_and_can_be_examined_later(run, lm):
+def test_a_stopped_run_ends_at_once_and_can_be_examined_later(run, tiny):
     events = []
     for event in finetune(
-        run, lambda name: lm.copy(), lambda: any(isinstance(event, Stepped) for event in events)
+        run, lambda name: tiny.copy(), lambda: any(isinstance(event, Stepped) for event in events)
     ):
         events.append(event)
     assert run.state == "stopped" and read_exam(run.folder) is None
     zipped = export_zip(run, run.folder).stat().st_mtime_ns
-    assert examine_again(run, lambda name: lm.copy()) == read_exam(run.folder)
+    assert examine_again(run, lambda name: tiny.copy()) == read_exam(run.folder)
     assert export_zip(run, run.folder).stat().st_mtime_ns > zipped  # the new card travels along
 
 

@@ -93,7 +93,7 @@ def test_no_run_starts_from_one_that_is_being_trained(studio, corpus, parent):
 
 
 @pytest.mark.parametrize("harm", ["gone", "damaged"])
-def test_a_base_that_is_gone_or_damaged_is_said_in_resume_exam_compare_and_lab(
+def test_a_base_that_is_gone_or_damaged_is_reported_wherever_it_is_needed(
     studio, parent, child, harm
 ):
     if harm == "gone":
@@ -109,18 +109,20 @@ def test_a_base_that_is_gone_or_damaged_is_said_in_resume_exam_compare_and_lab(
         lambda: studio.masking_preview.plan(child),
     )
     for door in doors:
-        with pytest.raises(UserError, match="started from cannot be used") as told:
+        with pytest.raises(UserError, match="started from cannot be used") as caught:
             door()
-        assert "Hub" not in str(told.value) and "model of another run" in told.value.why
+        assert "Hub" not in str(caught.value) and "model of another run" in caught.value.why
 
 
-def test_a_base_in_a_folder_that_is_gone_is_said_without_asking_the_hub(studio, corpus, tmp_path):
+def test_a_base_in_a_folder_that_is_gone_is_reported_without_asking_the_hub(
+    studio, corpus, tmp_path
+):
     run = studio.runs.create(
         RunRequest(corpus=corpus, model=str(tmp_path / "old" / "model"), config=SHORT)
     )
-    with pytest.raises(UserError, match="That folder is not there any more") as told:
+    with pytest.raises(UserError, match="That folder is not there any more") as caught:
         list(finetune(run, studio.models.load))
-    assert "Hub" not in str(told.value)
+    assert "Hub" not in str(caught.value)
 
 
 def test_in_a_folder_of_its_own_a_run_knows_its_base_by_its_place(

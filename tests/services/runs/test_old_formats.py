@@ -70,7 +70,7 @@ def test_an_old_run_is_read_as_it_was(find, name, state, steps):
     assert len(run.split().train) == 16 and len(run.split().held_out) == 4
 
 
-def test_no_line_of_an_old_record_is_passed_over(home):
+def test_every_line_of_an_old_record_is_read(home):
     for record in home.glob("runs/*/events.jsonl"):
         for line in record.read_text(encoding="utf-8").splitlines():
             assert events.as_record(events.from_record(json.loads(line))) == json.loads(line)
@@ -84,7 +84,7 @@ def test_an_old_exam_is_read(find):
     )
 
 
-def test_an_old_run_stands_in_the_list_with_its_model(find):
+def test_an_old_run_is_in_the_list_with_its_model(find):
     line = RunSummaries().line(find("finished"))
     assert line.state == "finished" and find("finished").has_model
     assert (
@@ -105,9 +105,7 @@ def two_threads():
 def test_an_old_run_goes_on_to_the_uninterrupted_run_s_last_digit(
     two_threads, find, name, checkpoint_step
 ):
-    """To the last digit where this processor repeats the old run from its start so, and to rounding
-    on any other.
-    """
+    """To the last digit where this processor repeats the whole old run so, else to rounding."""
     run, expected = find(name), losses(find("finished"))
     assert run.checkpoint_step == checkpoint_step
     train(run)
@@ -129,9 +127,7 @@ def test_old_texts_are_read(home):
 
 
 def test_the_names_on_disk_are_pinned():
-    """A new name here needs a way to read the old one, and a folder like this one written by the
-    version before.
-    """
+    """A new name here needs a way to read the old one, and a folder of the version before."""
     assert sorted(each.kind for each in events.Event.__args__) == [
         "checkpointed",
         "evaluated",

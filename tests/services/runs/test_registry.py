@@ -1,5 +1,6 @@
 """A run is a folder: whoever opens it sees the same run, whatever happened to it."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -41,14 +42,23 @@ def run(studio, small) -> Run:
     return studio.runs.create(RunRequest(corpus=small, config=TINY, held_out=0.2, owner="ann"))
 
 
-def load(name: str) -> MaskedLM:
+@functools.cache
+def loaded(name: str) -> MaskedLM:
     return MaskedLM.load(name)
 
 
-HOLD = (
-    "import sys; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); "
-    "print('held', flush=True); sys.stdin.read()"
-)
+def load(name: str) -> MaskedLM:
+    return loaded(name).copy()
+
+
+HOLD = """
+import sys
+from filelock import FileLock
+lock = FileLock(sys.argv[1])
+lock.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
 """What another process runs that trains in a run's folder."""
 
 
